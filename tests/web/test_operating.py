@@ -134,6 +134,19 @@ def fail_always(trade: TradeExecution) -> bool:
     return True
 
 
+def test_a_check_is_recorded_with_its_outcome(make_office: Any):
+    office = make_office(fail_always)
+    state, done = office.check("check")
+    (action,) = list_actions(state)
+    outcome = action["details"]["outcome"]
+    assert re.search(r"validate: \d+ checks passed; check-trades: \d+ to look at; audit: \d+ balanced", outcome)
+    changed = {item["path"]: item for item in done["patch"]}
+    # What was there before is told beside what is new.
+    assert {path for path, item in changed.items() if item["op"] == "add"} == {
+        path for path, item in changed.items() if "old" not in item
+    }
+
+
 def test_a_position_is_sold(make_office: Any):
     office = make_office(fail_never)
     state, done = office.check("close-position", position_id=1, data=[DATA])

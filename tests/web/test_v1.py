@@ -140,6 +140,15 @@ def check_history(browser: Browser, base: str, texts: list[str]) -> None:
     assert trees == {number: json.loads(texts[number - 1]) for number in numbers}
     found = browser.read(f"{base}/diff?before={numbers[0]}")
     assert apply_patch(trees[numbers[0]], found["patch"]) == trees[numbers[-1]]
+    # Going back over the old values leads to where it began.
+    before = [{**item, "op": "replace", "value": item["old"]} for item in found["patch"] if item["op"] == "replace"]
+    assert before
+    assert all(("old" in item) is (item["op"] != "add") for item in found["patch"])
+    if len(before) == len(found["patch"]):
+        assert apply_patch(trees[numbers[-1]], before[::-1]) == trees[numbers[0]]
+    rows = browser.get(f"{base}/views/changes/file?before={numbers[0]}").text.splitlines()
+    assert rows[0] == "What,Where,Old value,New value"
+    assert len(rows) - 1 == len(found["patch"])
     assert browser.get(f"{base}/state?at=999").status_code == 404
     assert browser.get(f"{base}/state?at=2001-01-01").status_code == 404
     assert browser.get(f"{base}/state?at=tomorrow").status_code == 400

@@ -86,6 +86,11 @@ export function formatDate(seconds: number): string {
   return `${when.getUTCFullYear()}-${pad(when.getUTCMonth() + 1)}-${pad(when.getUTCDate())}`;
 }
 
+/** `January 2024` of `2024-01`. */
+export function formatMonth(label: string): string {
+  return new Date(`${label}-01T00:00Z`).toLocaleString("en-US", { month: "long", year: "numeric", timeZone: "UTC" });
+}
+
 /** The same moment on the clock of the reader. */
 export function formatLocal(seconds: unknown): string {
   if (!isNumber(seconds)) {

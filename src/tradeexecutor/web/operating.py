@@ -11,7 +11,7 @@ sold at which price.
 import dataclasses
 import datetime
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
@@ -40,8 +40,10 @@ from tradeexecutor.operations.operator_commands import (
     resume,
 )
 from tradeexecutor.operations.retry import RetryRequest, retry_failed_trades
+from tradeexecutor.operations.run_checks import run_checks, summarise_runs
 from tradeexecutor.operations.state_change import Change, prepare_change
-from tradeexecutor.state.codec.json_patch import make_patch
+from tradeexecutor.state.codec.json_patch import Change as Difference
+from tradeexecutor.state.codec.json_patch import find_changes
 from tradeexecutor.state.errors import OperationRefused
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution
@@ -50,7 +52,7 @@ from tradeexecutor.web.sources import Strategy
 
 __all__ = ["COMMANDS", "CommandAnswer", "CommandName", "CommandRequest", "carry_out"]
 
-CommandName = Literal["pause", "resume", "close-position", "retry"]
+CommandName = Literal["pause", "resume", "close-position", "retry", "check"]
 
 #: Longest time until a running strategy comes to a command between two jobs, seconds.
 _LIVE_WAIT = 30.0
@@ -144,8 +146,8 @@ class CommandAnswer(msgspec.Struct, frozen=True, kw_only=True):
     confirm
         Text that confirms the preview; None when it was carried out, or would change nothing.
     patch
-        The changes as a JSON Patch. It is empty in the preview of a trade of a running strategy, because only the
-        market decides what comes out.
+        The changes as a JSON Patch, with the value before as ``old``. It is empty in the preview of a trade of a
+        running strategy, because only the market decides what comes out.
     trades
         The trades that were made, or would be made.
     left_alone
@@ -188,7 +190,7 @@ class Outcome:
         return not self.patch and not self.trades
 
 
-def _pause(request: CommandRequest) -> TradingChange:
+def _pause(request: CommandRequest, strategy: Strategy) -> TradingChange:
     def change(state: State, now: datetime.datetime) -> TradesOfChange:
         pause(state, now, request.by, request.reason)
         return TradesOfChange()
@@ -196,7 +198,7 @@ def _pause(request: CommandRequest) -> TradingChange:
     return change
 
 
-def _resume(request: CommandRequest) -> TradingChange:
+def _resume(request: CommandRequest, strategy: Strategy) -> TradingChange:
     def change(state: State, now: datetime.datetime) -> TradesOfChange:
         resume(state, now, request.by, request.reason)
         return TradesOfChange()
@@ -210,7 +212,7 @@ def _require_position(request: CommandRequest) -> int:
     return request.position_id
 
 
-def _close(request: CommandRequest) -> TradingChange:
+def _close(request: CommandRequest, strategy: Strategy) -> TradingChange:
     number = _require_position(request)
     wanted = CloseRequest(position_ids=(number,), write_off=request.write_off, data=_check_data(request.data))
 
@@ -223,7 +225,18 @@ def _close(request: CommandRequest) -> TradingChange:
     return close
 
 
-def _retry(request: CommandRequest) -> TradingChange:
+def _check(request: CommandRequest, strategy: Strategy) -> TradingChange:
+    """Run the checks on the newest save, and record their outcome. They run here, not in the thread of the strategy."""
+    outcome = summarise_runs(run_checks(strategy.read().snapshot.text, strategy.place))
+
+    def record(state: State, now: datetime.datetime) -> TradesOfChange:
+        record_action(state, now, request.by, "check", reason=request.reason, outcome=outcome)
+        return TradesOfChange()
+
+    return record
+
+
+def _retry(request: CommandRequest, strategy: Strategy) -> TradingChange:
     wanted = RetryRequest(data=_check_data(request.data), trade_ids=frozenset(request.trade_ids))
 
     def retry(state: State, now: datetime.datetime) -> TradesOfChange:
@@ -255,11 +268,12 @@ def _check_data(names: list[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-COMMANDS: dict[str, Callable[[CommandRequest], TradingChange]] = {
+COMMANDS: dict[str, Callable[[CommandRequest, Strategy], TradingChange]] = {
     "pause": _pause,
     "resume": _resume,
     "close-position": _close,
     "retry": _retry,
+    "check": _check,
 }
 
 
@@ -293,8 +307,10 @@ def _retry_live(request: CommandRequest, books: LiveBooks, *, is_preview: bool) 
 _LIVE: dict[str, Callable[..., Outcome]] = {"close-position": _close_live, "retry": _retry_live}
 
 
-def _make_live_job(name: str, request: CommandRequest, check: Callable[[], None], *, is_preview: bool) -> Job[Outcome]:
-    """Return what the thread of the strategy does: it trades, or changes only the books.
+def _make_live_job(
+    name: str, request: CommandRequest, change: TradingChange, check: Callable[[], None], *, is_preview: bool
+) -> Job[Outcome]:
+    """Return what the thread of the strategy does: it trades, or makes a change of the books only.
 
     Positions that are empty or written off are closed in the books. The action is recorded before a transaction is
     sent, so that it is on the disk whatever happens then.
@@ -308,12 +324,12 @@ def _make_live_job(name: str, request: CommandRequest, check: Callable[[], None]
                 settle_books(books)
             require_clean(books.state)
         else:
-            preview = change_running(COMMANDS[name](request), preview=is_preview)(books, now)
-            return _describe_change(preview.patch, preview.result)
+            preview = change_running(change, preview=is_preview)(books, now)
+            return _describe_change(preview.changes, preview.result)
         before = books.state.to_dict()
         outcome = _LIVE[name](request, books, is_preview=is_preview)
-        patch = [] if is_preview else make_patch(before, books.state.to_dict())
-        return dataclasses.replace(outcome, patch=patch)
+        changes = [] if is_preview else find_changes(before, books.state.to_dict())
+        return dataclasses.replace(outcome, patch=_to_patch(changes))
 
     return run
 
@@ -325,8 +341,12 @@ def _is_closed_in_books(state: State, name: str, request: CommandRequest) -> boo
     return request.write_off or is_empty(position)
 
 
-def _describe_change(patch: list[dict[str, Any]], trades: TradesOfChange) -> Outcome:
-    return Outcome(patch, [_describe_trade(trade) for trade in trades.made], trades.left_alone)
+def _to_patch(changes: Iterable[Difference]) -> list[dict[str, Any]]:
+    return [change.to_operation(with_old=True) for change in changes]
+
+
+def _describe_change(changes: Iterable[Difference], trades: TradesOfChange) -> Outcome:
+    return Outcome(_to_patch(changes), [_describe_trade(trade) for trade in trades.made], trades.left_alone)
 
 
 def _describe_sale(sale: PlannedSale) -> CommandTrade:
@@ -369,7 +389,7 @@ def carry_out(strategy: Strategy, queue: CommandQueue | None, name: str, request
     """
     if name not in COMMANDS:
         raise ProblemRaised(404, f"there is no command {name}; there are {', '.join(COMMANDS)}")
-    change = COMMANDS[name](request)
+    change = COMMANDS[name](request, strategy)
     expected = _make_confirmation(strategy.read().key, name, request)
     is_preview = request.confirm is None
 
@@ -381,11 +401,11 @@ def carry_out(strategy: Strategy, queue: CommandQueue | None, name: str, request
     if queue is not None:
         if request.data:
             raise ProblemRaised(400, "a running strategy trades in its own market; leave data out")
-        job = _make_live_job(name, request, check, is_preview=is_preview)
+        job = _make_live_job(name, request, change, check, is_preview=is_preview)
         outcome = _wait(queue.submit(job, may_trade=not is_preview))
     else:
         with prepare_change(strategy.place, change, preview_only=is_preview) as prepared:
-            outcome = _describe_change(prepared.preview.patch, prepared.result)
+            outcome = _describe_change(prepared.preview.changes, prepared.result)
             if not is_preview and not outcome.is_empty:
                 check()
                 prepared.save(f"{name}-backup")

@@ -124,11 +124,15 @@ class History(Record):
 
 
 class Operation(msgspec.Struct, frozen=True):
-    """One operation of a JSON Patch (RFC 6902)."""
+    """One operation of a JSON Patch (RFC 6902), and as `old` what was there before.
+
+    Programs that apply a patch ignore `old`, as the standard says. It is left out where nothing was there.
+    """
 
     op: Literal["add", "remove", "replace"]
     path: str
     value: Any = msgspec.UNSET
+    old: Any = msgspec.UNSET
 
 
 class Difference(Record):

@@ -18,7 +18,7 @@ from tradeexecutor.database.store import SQLStateStore
 from tradeexecutor.ledger.proof import prove
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.codec.codec import dump
-from tradeexecutor.state.codec.json_patch import make_patch
+from tradeexecutor.state.codec.json_patch import find_changes
 from tradeexecutor.state.cycle_duration import TimeBucket
 from tradeexecutor.state.errors import InvalidValue, LegacyDataException, RevisionNotFound
 from tradeexecutor.state.statistics import PortfolioStatistics
@@ -318,10 +318,11 @@ def _list_database_saves(question: Question) -> list[records.SaveEntry]:
 
 
 def make_diff(question: Question) -> Body:
-    """Return the difference between two saves as a JSON Patch."""
+    """Return the difference between two saves as a JSON Patch, with the old values."""
     before = find_save(question.strategy, question["before"])
     after = find_save(question.strategy, question["after"])
-    patch = make_patch(question.site.get_tree(before), question.site.get_tree(after))
+    changes = find_changes(question.site.get_tree(before), question.site.get_tree(after))
+    patch = [change.to_operation(with_old=True) for change in changes]
     return Body(dump({"before": before.key, "after": after.key, "patch": patch}))
 
 

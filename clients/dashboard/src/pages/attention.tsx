@@ -4,6 +4,7 @@ import { useAnswer } from "../data/use_answer";
 import { formatCount, visible } from "../format";
 import { linkTo, type Route } from "../route";
 import { Card, Command, Pill, Time } from "../ui/bits";
+import { FileButtons, nameTable } from "../ui/file_buttons";
 import { Empty, Show } from "../ui/states";
 import type { PageProps } from "./strategy";
 
@@ -19,7 +20,7 @@ const MOST = 200;
 export function AttentionPage({ route, id, at, version }: PageProps) {
   const answer = useAnswer<apiTypes.Attention>(makeURL(under(id, "/views/attention"), { at }), version);
   return (
-    <Card title="What needs attention">
+    <Card title="What needs attention" tools={<FileButtons file={nameTable(id, "attention", at)} what="what needs attention" />}>
       <Show answer={answer}>
         {({ items }) =>
           items.length === 0 ? (
@@ -66,6 +67,11 @@ function AttentionEntry({ item, route }: { item: apiTypes.AttentionItem; route: 
         {item.advice && <> – {visible(item.advice)}.</>}
       </p>
       {item.command && <Command text={item.command} />}
+      {item.kind === "failed" && item.trade_id !== null && !route.values.at && (
+        <p>
+          <a href={linkTo(route, "operate", "retry", { trade: String(item.trade_id) })}>Try trade #{item.trade_id} again from here …</a>
+        </p>
+      )}
     </li>
   );
 }

@@ -3,10 +3,10 @@ import { useMemo } from "preact/hooks";
 
 import { type apiTypes, makeURL, under } from "../data/api";
 import { useAnswer } from "../data/use_answer";
-import { formatCount, formatPercent, plural, showFigure, visible } from "../format";
+import { formatCount, formatPercent, formatUsd, plural, showFigure, visible } from "../format";
 import { setValues } from "../route";
-import { Card, Profit, Text } from "../ui/bits";
-import { saveText, toCsv } from "../ui/save_file";
+import { Card, Pill, Profit, Text } from "../ui/bits";
+import { FileButtons, type TableFile } from "../ui/file_buttons";
 import { Empty, Show } from "../ui/states";
 import { Table } from "../ui/table";
 import { getColour, useTheme } from "../ui/theme";
@@ -20,7 +20,8 @@ export function ComparePage(props: PageProps) {
     <Show answer={list}>
       {({ strategies }) => {
         const others = strategies.filter((entry) => entry.id !== id && !entry.problem);
-        const other = others.find((entry) => entry.id === route.values.with)?.id;
+        const wanted = route.values.with === undefined ? guessOther(strategies, id) : route.values.with;
+        const other = others.find((entry) => entry.id === wanted)?.id;
         return (
           <>
             <Card title="Compare with another run">
@@ -50,6 +51,19 @@ export function ComparePage(props: PageProps) {
   );
 }
 
+/** The run that somebody most probably wants to compare with: the only other one, or the only one of the other kind and the same name. */
+function guessOther(strategies: apiTypes.StrategyEntry[], id: string): string | undefined {
+  const own = strategies.find((entry) => entry.id === id);
+  const others = strategies.filter((entry) => entry.id !== id && !entry.problem);
+  const same = others.filter((entry) => entry.name === own?.name && entry.kind !== own?.kind);
+  return (others.length === 1 ? others : same.length === 1 ? same : [])[0]?.id;
+}
+
+/** The tables of a comparison as files. */
+function nameCompared(id: string, other: string, at: string | undefined, table: string): TableFile {
+  return { path: under(id, `/views/comparison/${table}/file`), query: { other, at }, name: `${id}-${other}-${table}` };
+}
+
 function Comparison({ id, at, version, other }: PageProps & { other: string }) {
   const answer = useAnswer<apiTypes.ComparisonView>(makeURL(under(id, "/views/comparison"), { other, at }), version);
   return (
@@ -57,22 +71,37 @@ function Comparison({ id, at, version, other }: PageProps & { other: string }) {
       {(data) => (
         <>
           {data.mismatch && <p class="banner">{visible(data.mismatch)}</p>}
+          <Verdict data={data} />
           <Card title="Growth">
             <Growth data={data} />
           </Card>
-          <Card title="Why the equity differs, B less A">
+          <Card title="Why the equity differs, B less A" tools={<FileButtons file={nameCompared(id, other, at, "causes")} what="causes" />}>
             <Causes data={data} />
           </Card>
-          <Card title="Figures" tools={<FiguresFile data={data} />}>
+          <Card title="Figures" tools={<FileButtons file={nameCompared(id, other, at, "figures")} what="figures of both" />}>
             <Figures data={data} />
           </Card>
           <Card title="Trades that differ">
             <p class="faint">{plural(data.equal_trades, "trade is the same", "trades are the same")} in both.</p>
-            <Table table={data.differing} label="trades that differ" prefix="d" nothing="All trades are the same." height={480} />
+            <Table table={data.differing} label="trades that differ" prefix="d" nothing="All trades are the same." height={480} file={nameCompared(id, other, at, "trades")} />
           </Card>
         </>
       )}
     </Show>
+  );
+}
+
+/** Whether one run follows the other, in a sentence. */
+function Verdict({ data }: { data: apiTypes.ComparisonView }) {
+  const total = data.causes.reduce((sum, cause) => sum + cause.usd, 0);
+  const differing = data.differing.columns[0]?.values.length ?? 0;
+  const isSame = data.causes.length === 0 && differing === 0;
+  return (
+    <p class="verdict" role="status">
+      <Pill level={isSame ? "good" : "doubt"}>{isSame ? "the same" : "they differ"}</Pill> The equity of B is{" "}
+      {data.causes.length === 0 ? "that of A, to the cent" : `${formatUsd(Math.abs(total))} USD ${total < 0 ? "less" : "more"} than that of A`};{" "}
+      {plural(data.equal_trades, "trade is the same", "trades are the same")}, {differing === 0 ? "none differs" : plural(differing, "differs", "differ")}.
+    </p>
   );
 }
 
@@ -183,15 +212,5 @@ function Figures({ data }: { data: apiTypes.ComparisonView }) {
         </tbody>
       </table>
     </div>
-  );
-}
-
-function FiguresFile({ data }: { data: apiTypes.ComparisonView }) {
-  const save = () =>
-    saveText(toCsv([["figure", data.first, data.second], ...pairUp(data).map(([, a, b]) => [a.name, a.value, b?.value])]), `${data.first}-${data.second}.csv`, "text/csv");
-  return (
-    <button type="button" onClick={save}>
-      CSV
-    </button>
   );
 }

@@ -3,9 +3,11 @@ import { useState } from "preact/hooks";
 
 import { type apiTypes, makeURL, under } from "../data/api";
 import { useAnswer } from "../data/use_answer";
-import { formatCount, formatTime, plural, visible } from "../format";
-import { linkTo, type Route, setValues } from "../route";
+import { formatCount, formatTime, formatUsd, plural, visible } from "../format";
+import { linkTo, setValues } from "../route";
 import { Card, Time } from "../ui/bits";
+import { DayPicker } from "../ui/day_picker";
+import { FileButtons, type TableFile } from "../ui/file_buttons";
 import { PatchTable } from "../ui/patch_table";
 import { Empty, Show } from "../ui/states";
 import type { PageProps } from "./strategy";
@@ -13,11 +15,10 @@ import type { PageProps } from "./strategy";
 const MOST_SAVES = 1_000;
 const DAY = 86_400;
 
-/** Show everything as it was at the beginning of a day, UTC. */
-function goToDate(route: Route, day: string): void {
-  if (day) {
-    location.hash = linkTo({ ...route, values: {} }, "", "", { at: day }).slice(1);
-  }
+/** The save of a day before the newest, or the oldest that is kept. */
+function findYesterday(saves: apiTypes.SaveEntry[]): apiTypes.SaveEntry {
+  const newest = saves[saves.length - 1]!;
+  return saves.findLast((save) => save.saved_at !== null && save.saved_at <= (newest.saved_at ?? 0) - DAY) ?? saves[0]!;
 }
 
 export function HistoryPage(props: PageProps) {
@@ -49,11 +50,12 @@ function Travel({ route, id, saves, total }: PageProps & { saves: apiTypes.SaveE
   const shown = dragged ?? index;
   const save = saves[shown]!;
   const baseWanted = Number(route.values.base);
-  const base = saves.find((item) => item.revision === baseWanted) ?? saves[index - 1];
+  const base = saves.find((item) => item.revision === baseWanted) ?? (route.values.since === "yesterday" ? findYesterday(saves) : saves[index - 1]);
   const chosen = saves[index]!;
+  const before = Math.min(base?.revision ?? chosen.revision, chosen.revision);
+  const after = Math.max(base?.revision ?? chosen.revision, chosen.revision);
   const newest = saves[saves.length - 1]!;
-  const yesterday = saves.findLast((item) => item.saved_at !== null && item.saved_at <= (newest.saved_at ?? 0) - DAY);
-  const choose = (at: number) => setValues({ save: String(saves[at]!.revision) });
+  const choose = (at: number) => setValues({ save: String(saves[at]!.revision), base: "", since: "" });
   return (
     <>
       <Card title="History">
@@ -90,24 +92,20 @@ function Travel({ route, id, saves, total }: PageProps & { saves: apiTypes.SaveE
           <a class="button" href={linkTo({ ...route, values: {} }, "", "", chosen.is_newest ? {} : { at: String(chosen.revision) })}>
             Look at everything as it was in save {formatCount(chosen.revision)}
           </a>
-          {yesterday && (
-            <button type="button" onClick={() => setValues({ save: String(newest.revision), base: String(yesterday.revision) })}>
-              What changed since yesterday
-            </button>
-          )}
-          <label>
-            As it was on{" "}
-            <input type="date" onChange={(event) => goToDate(route, event.currentTarget.value)} aria-label="Day whose beginning to look at, UTC" />
-          </label>
+          <button type="button" onClick={() => setValues({ save: String(newest.revision), base: String(findYesterday(saves).revision), since: "" })}>
+            What changed since yesterday
+          </button>
+          <DayPicker route={route} />
         </p>
       </Card>
       {base && base.revision !== chosen.revision && (
         <Card
           title={`What changed from save ${formatCount(base.revision)} to ${formatCount(chosen.revision)}`}
           tools={
+            <>
             <label>
               Compare with{" "}
-              <select value={String(base.revision)} onChange={(event) => setValues({ base: event.currentTarget.value })}>
+              <select value={String(base.revision)} onChange={(event) => setValues({ base: event.currentTarget.value, since: "" })}>
                 {saves
                   .filter((item) => item.revision !== chosen.revision)
                   .map((item) => (
@@ -117,12 +115,55 @@ function Travel({ route, id, saves, total }: PageProps & { saves: apiTypes.SaveE
                   ))}
               </select>
             </label>
+            <FileButtons file={nameChanges(id, before, after)} what="the changes" />
+            </>
           }
         >
-          <Difference id={id} before={Math.min(base.revision, chosen.revision)} after={Math.max(base.revision, chosen.revision)} />
+          <InShort id={id} before={before} after={after} />
+          <Difference id={id} before={before} after={after} />
         </Card>
       )}
     </>
+  );
+}
+
+function nameChanges(id: string, before: number, after: number): TableFile {
+  return { path: under(id, "/views/changes/file"), query: { before, after }, name: `${id}-changes-${before}-${after}` };
+}
+
+/** What an owner wants to know of the difference before the details. */
+const SHORT: Array<[name: string, read: (summary: apiTypes.SummaryView) => number | null, format: (value: unknown) => string]> = [
+  ["Value, USD", (summary) => summary.value, formatUsd],
+  ["Profit so far, USD", (summary) => summary.profit, formatUsd],
+  ["Open positions", (summary) => summary.open_positions, formatCount],
+  ["Closed positions", (summary) => summary.closed_positions, formatCount],
+  ["Trades", (summary) => summary.trades, formatCount],
+  ["Failed trades", (summary) => summary.failed_trades, formatCount],
+  ["Issues to look at", (summary) => summary.issues, formatCount],
+];
+
+function InShort({ id, before, after }: { id: string; before: number; after: number }) {
+  const old = useAnswer<apiTypes.SummaryView>(makeURL(under(id, "/views/summary"), { at: before }));
+  const now = useAnswer<apiTypes.SummaryView>(makeURL(under(id, "/views/summary"), { at: after }));
+  const known = old.data;
+  return known === undefined ? (
+    <Show answer={old}>{() => null}</Show>
+  ) : (
+    <Show answer={now}>
+      {(summary) => (
+        <dl class="facts columns">
+          {SHORT.map(([name, read, format]) => {
+            const [from, to] = [read(known), read(summary)];
+            return (
+              <div key={name}>
+                <dt>{name}</dt>
+                <dd class="number">{from === to ? `${format(to)}, as before` : `${format(from)} → ${format(to)}`}</dd>
+              </div>
+            );
+          })}
+        </dl>
+      )}
+    </Show>
   );
 }
 

@@ -5,8 +5,9 @@ import { type apiTypes, makeURL, under } from "../data/api";
 import { useAnswer } from "../data/use_answer";
 import { formatCount, plural, showFigure, visible } from "../format";
 import { linkTo } from "../route";
+import { DayPicker } from "../ui/day_picker";
 import { Card, Pill, Text } from "../ui/bits";
-import { saveText, toCsv } from "../ui/save_file";
+import { FileButtons, nameTable } from "../ui/file_buttons";
 import { Show } from "../ui/states";
 import type { PageProps } from "./strategy";
 
@@ -24,10 +25,13 @@ export function LedgerPage({ route, id, at, version }: PageProps) {
   return (
     <Show answer={answer}>
       {(ledger) => (
-        <Card title="Ledger" tools={<LedgerFile ledger={ledger} id={id} />}>
+        <Card title="Ledger" tools={<FileButtons file={nameTable(id, "ledger", at)} what="the ledger" />}>
           <p class="verdict">
             <Verdict ledger={ledger} /> {plural(ledger.lines.length, "balance")} compared with the sum of{" "}
             {plural(ledger.entries, "entry", "entries")} of the double-entry ledger.
+          </p>
+          <p>
+            <DayPicker route={route} page="ledger" />
           </p>
           {ledger.remarks.map((remark) => (
             <p key={remark} class="faint">
@@ -46,21 +50,6 @@ function Verdict({ ledger }: { ledger: apiTypes.LedgerView }) {
     return <Pill level="bad">does not balance</Pill>;
   }
   return ledger.is_balanced ? <Pill level="good">balanced</Pill> : <Pill level="doubt">not everything can be proven</Pill>;
-}
-
-function LedgerFile({ ledger, id }: { ledger: apiTypes.LedgerView; id: string }) {
-  const head = ["balance", "verdict", "recorded", "sum of movements", "difference", "first break", "first entry"];
-  const save = () =>
-    saveText(
-      toCsv([head, ...ledger.lines.map((line) => [line.name, line.verdict, line.recorded, line.derived, line.difference, line.first_break, line.first_entry])]),
-      `${id}-ledger.csv`,
-      "text/csv",
-    );
-  return (
-    <button type="button" onClick={save}>
-      CSV
-    </button>
-  );
 }
 
 function Lines({ lines, link }: { lines: apiTypes.LedgerLine[]; link: (position: number) => string }) {

@@ -7,6 +7,7 @@ import { formatPrice, visible } from "../format";
 import { linkTo } from "../route";
 import { Card, Pill, Text, Time } from "../ui/bits";
 import { PatchTable } from "../ui/patch_table";
+import { FileButtons, nameTable } from "../ui/file_buttons";
 import { Empty, Show } from "../ui/states";
 import type { PageProps } from "./strategy";
 
@@ -36,7 +37,7 @@ export function OperatePage(props: PageProps) {
             </li>
           ))}
           <li>
-            <a href={linkTo(route, "attention")}>Check the state</a>
+            <a href={linkTo(route, "checks")}>Run a check</a>
           </li>
         </ul>
       </nav>
@@ -45,7 +46,7 @@ export function OperatePage(props: PageProps) {
           <p class="faint">{chosen.text}</p>
           {at ? <Empty>An earlier save is looked at; commands are given to the newest.</Empty> : <CommandForm key={chosen.name} {...props} name={chosen.name} />}
         </Card>
-        <Card title="What operators did">
+        <Card title="What operators did" tools={<FileButtons file={nameTable(id, "actions", at)} what="what operators did" />}>
           <Show answer={actions}>{(known) => <Actions actions={known.actions} />}</Show>
         </Card>
       </div>
@@ -55,11 +56,13 @@ export function OperatePage(props: PageProps) {
 
 type Answered = { answer: apiTypes.CommandAnswer; request: apiTypes.CommandRequest } | undefined;
 
-function CommandForm({ route, id, name }: PageProps & { name: string }) {
+/** Asks who gives a command and why, shows what it would do, and carries it out when that is confirmed. */
+export function CommandForm({ route, id, name }: PageProps & { name: string }) {
   const [by, setBy] = useState(localStorage.getItem(BY) ?? "");
   const [reason, setReason] = useState("");
   const [token, setToken] = useState(sessionStorage.getItem(TOKEN) ?? "");
   const [position, setPosition] = useState(route.values.position ?? "");
+  const [trade, setTrade] = useState(route.values.trade ?? "");
   const [isWriteOff, setWriteOff] = useState(false);
   const [answered, setAnswered] = useState<Answered>(undefined);
   const [problem, setProblem] = useState("");
@@ -80,7 +83,8 @@ function CommandForm({ route, id, name }: PageProps & { name: string }) {
     localStorage.setItem(BY, by);
     sessionStorage.setItem(TOKEN, token);
     const closing = name === "close-position" ? { position_id: Number(position), write_off: isWriteOff } : {};
-    void send({ by, reason, ...closing } as apiTypes.CommandRequest);
+    const retrying = name === "retry" && trade !== "" ? { trade_ids: [Number(trade)] } : {};
+    void send({ by, reason, ...closing, ...retrying } as apiTypes.CommandRequest);
   };
   const change = <T,>(set: (value: T) => void) => (value: T) => {
     set(value);
@@ -107,6 +111,12 @@ function CommandForm({ route, id, name }: PageProps & { name: string }) {
               <input type="checkbox" checked={isWriteOff} onChange={(event) => change(setWriteOff)(event.currentTarget.checked)} /> Write off what it holds
             </label>
           </>
+        )}
+        {name === "retry" && (
+          <label>
+            Number of the trade; empty for all that have failed
+            <input inputMode="numeric" pattern="[0-9]*" value={trade} onInput={(event) => change(setTrade)(event.currentTarget.value)} />
+          </label>
         )}
         <label>
           Token for commands
@@ -137,6 +147,12 @@ function Outcome({ answered, isBusy, onConfirm }: { answered: NonNullable<Answer
         {answer.is_done ? "This was done, and recorded in the state." : "Nothing has changed yet."}
       </h3>
       {answer.trades.length > 0 && <CommandTrades trades={answer.trades} />}
+      {answer.note && <p>{visible(answer.note)}</p>}
+      {answer.left_alone.map((item) => (
+        <p key={item.trade_id} class="faint">
+          Trade #{item.trade_id} is left alone: {visible(item.reason)}
+        </p>
+      ))}
       {(answer.patch.length > 0 || answer.trades.length === 0) && <PatchTable patch={answer.patch as unknown as apiTypes.Operation[]} />}
       {answer.confirm !== null && (
         <div>

@@ -81,7 +81,7 @@ function StrategyCard({ entry, tick }: { entry: apiTypes.StrategyEntry; tick: nu
       <footer class="faint">
         <Text>{entry.id}</Text>
         <span>
-          saved <Age at={entry.saved_at} />
+          saved <Age at={entry.saved_at} />, <a href={formatRoute({ id: entry.id, page: "history", values: { since: "yesterday" } })}>since yesterday</a>
         </span>
       </footer>
       {process.error !== undefined && process.data === undefined && <Problem error={process.error} />}

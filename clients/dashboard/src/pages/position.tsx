@@ -6,6 +6,7 @@ import { useAnswer } from "../data/use_answer";
 import { formatCount, formatPrice, formatQuantity, formatUsd, showFigure, visible } from "../format";
 import { linkTo, type Route } from "../route";
 import { Card, Pill, signClass, Text, Time } from "../ui/bits";
+import { FileButtons, nameTable } from "../ui/file_buttons";
 import { Empty, Show } from "../ui/states";
 import { Table } from "../ui/table";
 import { getColour, useTheme } from "../ui/theme";
@@ -16,6 +17,7 @@ const STATUS: Record<string, string> = { open: "good", frozen: "bad", closed: "p
 
 export function PositionPage({ route, id, at, version }: PageProps) {
   const answer = useAnswer<apiTypes.PositionView>(makeURL(under(id, `/views/positions/${encodeURIComponent(route.item)}`), { at }), version);
+  const of = { position: route.item };
   return (
     <Show answer={answer} height={600}>
       {(position) => (
@@ -26,14 +28,14 @@ export function PositionPage({ route, id, at, version }: PageProps) {
             <PriceChart position={position} />
           </Card>
           <Card title="Trades">
-            <Table table={position.trades} label={`trades of position ${position.position_id}`} prefix="t" nothing="No trade yet." height={360} canSearch={false} />
+            <Table table={position.trades} label={`trades of position ${position.position_id}`} prefix="t" nothing="No trade yet." height={360} canSearch={false} file={nameTable(id, "position-trades", at, of)} />
           </Card>
-          <Card title="Transactions">
+          <Card title="Transactions" tools={position.transactions.length > 0 && <FileButtons file={nameTable(id, "position-transactions", at, of)} what="transactions" />}>
             <Transactions transactions={position.transactions} />
           </Card>
           {(position.events.columns[0]?.values.length ?? 0) > 0 && (
             <Card title="Interest, deposits and corrections">
-              <Table table={position.events} label={`events of position ${position.position_id}`} prefix="e" nothing="None." height={320} canSearch={false} />
+              <Table table={position.events} label={`events of position ${position.position_id}`} prefix="e" nothing="None." height={320} canSearch={false} file={nameTable(id, "position-events", at, of)} />
             </Card>
           )}
           {position.notes && (

@@ -3,10 +3,10 @@ import { type apiTypes, makeURL, under } from "../data/api";
 import { useAnswer } from "../data/use_answer";
 import { linkTo } from "../route";
 import { Card } from "../ui/bits";
+import { nameTable } from "../ui/file_buttons";
 import { Show } from "../ui/states";
 import { Table } from "../ui/table";
 import type { PageProps } from "./strategy";
-import { saveTable } from "./table_files";
 
 const TABLES = [
   { name: "open", title: "Open, frozen and waiting positions", nothing: "No position is open.", height: 380 },
@@ -38,7 +38,7 @@ function OneTable({ route, id, at, version, name, title, nothing, height }: Page
             nothing={nothing}
             height={height}
             {...(isPositions ? { link: (row: number) => linkTo(route, "position", String(table.columns[0]!.values[row])) } : {})}
-            saveParquet={() => saveTable(id, name, at)}
+            file={nameTable(id, name, at)}
           />
         )}
       </Show>

@@ -1,10 +1,10 @@
 /** All figures: adjusted for deposits, and apart from them those that are defined as in recorded files. */
 import { type apiTypes, makeURL, under } from "../data/api";
 import { useAnswer } from "../data/use_answer";
-import { formatPercent, formatSignedPercent, showFigure, visible } from "../format";
+import { formatPercent, formatSignedPercent, formatSignedUsd, showFigure, visible } from "../format";
 import { linkTo, type Route } from "../route";
-import { Card, signClass } from "../ui/bits";
-import { saveText, toCsv } from "../ui/save_file";
+import { Card, Profit, signClass } from "../ui/bits";
+import { FileButtons, nameTable } from "../ui/file_buttons";
 import { Empty, Show } from "../ui/states";
 import { Table } from "../ui/table";
 import type { PageProps } from "./strategy";
@@ -15,25 +15,33 @@ export function StatisticsPage({ route, id, at, version }: PageProps) {
     <Show answer={answer} height={600}>
       {(data) => (
         <>
-          <h2 class="part">Adjusted: deposits and redemptions are no profit</h2>
+          <div class="line part">
+            <h2>Adjusted: deposits and redemptions are no profit</h2>
+            <span class="tools">
+              <FileButtons file={nameTable(id, "figures", at)} what="all figures" />
+            </span>
+          </div>
           <div class="groups">
             {data.groups.map((group) => (
-              <FigureGroup key={group.title} group={group} id={id} />
+              <FigureGroup key={group.title} group={group} />
             ))}
           </div>
-          <Card title="Returns by month" tools={<MonthsFile id={id} months={data.months} />}>
+          <Card title="Returns by month" tools={<FileButtons file={nameTable(id, "months", at)} what="months" />}>
             {data.months.length === 0 ? <Empty>Too few samples for a month.</Empty> : <Months months={data.months} years={data.years} route={route} />}
+          </Card>
+          <Card title="Years" tools={<FileButtons file={nameTable(id, "years", at)} what="years" />}>
+            {data.years.length === 0 ? <Empty>Too few samples.</Empty> : <Years years={data.years} />}
           </Card>
           {data.breakdowns.map((table) => (
             <Card key={table.name} title={`Closed positions ${(table.columns[0]?.name ?? "").replace(/^By/, "by")}`}>
-              <Table table={table} label={`positions by ${table.name}`} prefix={`b${table.name}`} nothing="None." height={320} canSearch={false} />
+              <Table table={table} label={`positions by ${table.name}`} prefix={`b${table.name}`} nothing="None." height={320} canSearch={false} file={nameTable(id, `by-${table.name}`, at)} />
             </Card>
           ))}
           <h2 class="part">Recorded: defined as in recorded files and existing dashboards</h2>
-          <Card title="Key metrics">
+          <Card title="Key metrics" tools={<FileButtons file={nameTable(id, "metrics", at)} what="key metrics" />}>
             <Metrics metrics={data.recorded} />
           </Card>
-          <Card title="Long and short positions">
+          <Card title="Long and short positions" tools={<FileButtons file={nameTable(id, "sides", at)} what="long and short positions" />}>
             <Sides rows={data.sides} />
           </Card>
         </>
@@ -42,22 +50,9 @@ export function StatisticsPage({ route, id, at, version }: PageProps) {
   );
 }
 
-export function FigureGroup({ group, id }: { group: apiTypes.FigureGroupView; id: string }) {
-  const save = () =>
-    saveText(
-      toCsv([["figure", "value", "unit", "note"], ...group.figures.map((item) => [item.name, item.value, item.unit, item.note])]),
-      `${id}-${group.title}.csv`,
-      "text/csv",
-    );
+export function FigureGroup({ group }: { group: apiTypes.FigureGroupView }) {
   return (
-    <Card
-      title={group.title}
-      tools={
-        <button type="button" onClick={save} aria-label={`Save ${group.title} as CSV`}>
-          CSV
-        </button>
-      }
-    >
+    <Card title={group.title}>
       <dl class="facts">
         {group.figures.map((figure) => (
           <div key={figure.key} {...(figure.help ? { title: figure.help } : {})}>
@@ -78,17 +73,48 @@ export function FigureGroup({ group, id }: { group: apiTypes.FigureGroupView; id
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-function MonthsFile({ id, months }: { id: string; months: apiTypes.YearView[] }) {
-  const save = () => saveText(toCsv([["month", "return"], ...months.map((month) => [month.label, month.value])]), `${id}-months.csv`, "text/csv");
+function Years({ years }: { years: apiTypes.YearView[] }) {
   return (
-    <button type="button" onClick={save}>
-      CSV
-    </button>
+    <div class="rows" tabIndex={0} role="region" aria-label="Years">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Year</th>
+            <th scope="col" class="gain">
+              Return
+            </th>
+            <th scope="col" class="profit">
+              Profit, USD
+            </th>
+            <th scope="col" class="gain">
+              Buy and hold
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {[...years].reverse().map((year) => (
+            <tr key={year.label}>
+              <th scope="row">{year.label}</th>
+              <td class={`gain ${signClass(year.value)}`}>{formatSignedPercent(year.value)}</td>
+              <td class="profit">
+                <Profit value={year.profit} />
+              </td>
+              <td class="gain">{formatSignedPercent(year.benchmark)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
   );
 }
 
+/** A month of a year as the server names it. */
+export function nameMonth(year: number, month: number): string {
+  return `${year + Math.floor(month / 12)}-${String((month % 12) + 1).padStart(2, "0")}`;
+}
+
 function Months({ months, years, route }: { months: apiTypes.YearView[]; years: apiTypes.YearView[]; route: Route }) {
-  const byLabel = new Map(months.map((month) => [month.label, month.value]));
+  const byLabel = new Map(months.map((month) => [month.label, month]));
   const rows = [...new Set(months.map((month) => month.label.slice(0, 4)))].reverse();
   const most = Math.max(...months.map((month) => Math.abs(month.value ?? 0)), 1e-9);
   const ofYear = new Map(years.map((year) => [year.label, year]));
@@ -116,12 +142,16 @@ function Months({ months, years, route }: { months: apiTypes.YearView[]; years: 
             <tr key={year}>
               <th scope="row">{year}</th>
               {MONTHS.map((month, at) => {
-                const value = byLabel.get(`${year}-${String(at + 1).padStart(2, "0")}`);
+                const found = byLabel.get(nameMonth(Number(year), at));
+                const value = found?.value;
                 const share = typeof value === "number" ? Math.round((Math.abs(value) / most) * 4) : 0;
                 return (
                   <td key={month} class={`gain heat ${signClass(value)} heat-${share}`}>
                     {typeof value === "number" && (
-                      <a href={linkToMonth(route, Number(year), at)} title={`Positions closed in ${month} ${year}`}>
+                      <a
+                        href={linkToMonth(route, nameMonth(Number(year), at))}
+                        title={`${formatSignedUsd(found?.profit)} USD in ${month} ${year}: the positions that were closed in it`}
+                      >
                         {formatPercent(value, 1).replace(/\s%$/, "")}
                       </a>
                     )}
@@ -139,10 +169,10 @@ function Months({ months, years, route }: { months: apiTypes.YearView[]; years: 
   );
 }
 
-/** The closed positions of a month, the largest losses and gains apart by a click. */
-function linkToMonth(route: Route, year: number, month: number): string {
-  const name = (at: number) => `${year + Math.floor(at / 12)}-${String((at % 12) + 1).padStart(2, "0")}`;
-  return linkTo(route, "positions", "", { cq: `closed>=${name(month)} closed<${name(month + 1)}`, csort: "-Profit, USD" });
+/** The closed positions of a month such as `2024-01`, the largest profit first. */
+export function linkToMonth(route: Route, label: string): string {
+  const after = nameMonth(Number(label.slice(0, 4)), Number(label.slice(5, 7)));
+  return linkTo(route, "positions", "", { cq: `closed>=${label} closed<${after}`, csort: "-Profit, USD" });
 }
 
 function Metrics({ metrics }: { metrics: apiTypes.MetricView[] }) {

@@ -12,11 +12,13 @@ import { ProcessPill } from "../ui/process_pill";
 import { Show } from "../ui/states";
 import { AttentionPage } from "./attention";
 import { ChartsPage } from "./charts";
+import { ChecksPage } from "./checks";
 import { ComparePage } from "./compare";
 import { HistoryPage } from "./history";
 import { LedgerPage } from "./ledger";
 import { LogsPage } from "./logs";
 import { OperatePage } from "./operate";
+import { PlotsPage } from "./plots";
 import { PositionPage } from "./position";
 import { PositionsPage } from "./positions";
 import { SourcePage } from "./source";
@@ -49,7 +51,9 @@ const PAGES: PageEntry[] = [
   { page: "attention", title: "Attention", component: AttentionPage },
   { page: "statistics", title: "Statistics", component: StatisticsPage },
   { page: "charts", title: "Charts", component: ChartsPage },
+  { page: "plots", title: "Plots", component: PlotsPage },
   { page: "ledger", title: "Ledger", component: LedgerPage },
+  { page: "checks", title: "Checks", component: ChecksPage },
   { page: "history", title: "History", component: HistoryPage },
   { page: "compare", title: "Compare", component: ComparePage },
   { page: "operate", title: "Operate", component: OperatePage },

@@ -1,15 +1,16 @@
 /** The first page of a strategy: what do I have, what happened, is anything wrong. */
 import { type apiTypes, makeURL, under } from "../data/api";
 import { useAnswer } from "../data/use_answer";
-import { formatPercent, formatRatio, formatUsd, plural, visible } from "../format";
-import { linkTo } from "../route";
+import { formatMonth, formatPercent, formatRatio, formatUsd, plural, visible } from "../format";
+import { linkTo, type Route } from "../route";
 import { Age, Card, Gain, Pill, Profit, Tile, Time } from "../ui/bits";
 import { EquityChart } from "../ui/equity_chart";
+import { nameTable } from "../ui/file_buttons";
 import { Show } from "../ui/states";
 import { Table } from "../ui/table";
 import { AttentionList } from "./attention";
+import { linkToMonth } from "./statistics";
 import type { PageProps } from "./strategy";
-import { saveTable } from "./table_files";
 
 const FEW = 3;
 
@@ -20,7 +21,7 @@ export function SummaryPage(props: PageProps) {
   const trades = useAnswer<apiTypes.TableView>(makeURL(under(id, "/views/tables/trades"), { at }), version);
   return (
     <>
-      <Tiles summary={summary} />
+      <Tiles summary={summary} route={route} />
       {process?.error && (
         <p class="problem" role="alert">
           <strong>The strategy has crashed.</strong> {visible(process.error)}
@@ -48,7 +49,7 @@ export function SummaryPage(props: PageProps) {
               height={380}
               canSearch={(table.columns[0]?.values.length ?? 0) > 8}
               link={(row) => linkTo(route, "position", String(table.columns[0]!.values[row]))}
-              saveParquet={() => saveTable(id, "open", at)}
+              file={nameTable(id, "open", at)}
             />
           )}
         </Show>
@@ -63,6 +64,7 @@ export function SummaryPage(props: PageProps) {
               nothing="Nothing was traded yet."
               canSearch={false}
               link={(row) => linkToTrade(route, takeLast(table, 12), row)}
+              file={nameTable(id, "trades", at)}
             />
           )}
         </Show>
@@ -81,7 +83,25 @@ export function linkToTrade(route: PageProps["route"], table: apiTypes.TableView
   return position === undefined || position === null ? undefined : linkTo(route, "position", String(position));
 }
 
-function Tiles({ summary }: { summary: apiTypes.SummaryView }) {
+/** What the last whole month brought, and the way to the positions that made it. */
+function LastMonth({ summary, route }: { summary: apiTypes.SummaryView; route: Route }) {
+  const [month] = summary.months.length > 1 ? summary.months : [];
+  return month === undefined ? null : (
+    <Tile
+      name={`${formatMonth(month.label)}, USD`}
+      under={
+        <>
+          <Gain value={month.value} /> <a href={linkToMonth(route, month.label)}>Why</a>
+        </>
+      }
+      help="The last whole month, without deposits and redemptions."
+    >
+      <Profit value={month.profit} />
+    </Tile>
+  );
+}
+
+function Tiles({ summary, route }: { summary: apiTypes.SummaryView; route: Route }) {
   const hold = summary.buy_and_hold === null ? undefined : `buy and hold ${formatPercent(summary.buy_and_hold)}`;
   return (
     <dl class="tiles">
@@ -97,6 +117,7 @@ function Tiles({ summary }: { summary: apiTypes.SummaryView }) {
       <Tile name="Return of a year" under={`Sharpe ratio ${formatRatio(summary.sharpe)}`} help="None for less than 30 days.">
         <Gain value={summary.cagr} />
       </Tile>
+      <LastMonth summary={summary} route={route} />
       <Tile name="Drawdown now" under={`maximum ${formatPercent(summary.max_drawdown)}`}>
         {formatPercent(summary.drawdown)}
       </Tile>

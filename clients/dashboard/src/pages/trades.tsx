@@ -2,11 +2,11 @@
 import { type apiTypes, makeURL, under } from "../data/api";
 import { useAnswer } from "../data/use_answer";
 import { Card } from "../ui/bits";
+import { nameTable } from "../ui/file_buttons";
 import { Show } from "../ui/states";
 import { Table } from "../ui/table";
 import type { PageProps } from "./strategy";
 import { linkToTrade } from "./summary";
-import { saveTable } from "./table_files";
 
 export function TradesPage({ route, id, at, version }: PageProps) {
   const answer = useAnswer<apiTypes.TableView>(makeURL(under(id, "/views/tables/trades"), { at }), version);
@@ -21,7 +21,7 @@ export function TradesPage({ route, id, at, version }: PageProps) {
             nothing="Nothing was traded yet."
             height={680}
             link={(row) => linkToTrade(route, table, row)}
-            saveParquet={() => saveTable(id, "trades", at)}
+            file={nameTable(id, "trades", at)}
           />
         )}
       </Show>

@@ -1,4 +1,9 @@
-/** Value with deposits marked, or growth beside buy and hold; drawdown below. A shorter range is asked for in full. */
+/**
+ * Value with deposits marked, or growth, each beside buy and hold; drawdown below. A shorter range is asked for in full.
+ *
+ * Buy and hold in the view of the value begins with the capital of the strategy, and gets the same deposits and
+ * redemptions at the same times.
+ */
 import { useMemo } from "preact/hooks";
 
 import { type apiTypes, makeURL, under } from "../data/api";
@@ -6,15 +11,10 @@ import { useAnswer } from "../data/use_answer";
 import { formatAxisUsd, formatPercent, formatSignedUsd, formatUsd, plural } from "../format";
 import type { PageProps } from "../pages/strategy";
 import { setValues } from "../route";
+import { readRange, writeRange } from "./range";
 import { Empty, Show } from "./states";
 import { getColour, useTheme } from "./theme";
 import { type ChartLine, type ChartMark, type Range, TimeChart } from "./time_chart";
-
-function readRange(values: Record<string, string>): Range | undefined {
-  const from = Number(values.from);
-  const to = Number(values.to);
-  return values.from && values.to && from < to ? { from, to } : undefined;
-}
 
 export function EquityChart({ route, id, version, at }: PageProps) {
   const range = readRange(route.values);
@@ -38,11 +38,9 @@ function Charts({ data, range, isGrowth }: { data: apiTypes.EquityView; range: R
   const lines = useMemo(() => (isGrowth ? makeGrowth(data) : makeValue(data)), [data, theme, isGrowth]);
   const drawdown = useMemo(() => makeDrawdown(data), [data, theme]);
   const marks = useMemo(() => makeMarks(data), [data, theme]);
-  const choose = (next: Range | undefined) =>
-    setValues({ from: next ? String(Math.floor(next.from)) : "", to: next ? String(Math.ceil(next.to)) : "" });
   const times = data.value.times;
   const whole = range ?? { from: times[0]!, to: times[times.length - 1]! };
-  const shared = { range: whole, group: "equity", onRange: choose };
+  const shared = { range: whole, group: "equity", onRange: writeRange };
   const last = data.value.values[data.value.values.length - 1];
   return (
     <>
@@ -56,9 +54,10 @@ function Charts({ data, range, isGrowth }: { data: apiTypes.EquityView; range: R
         <span class="faint">
           {plural(data.samples, "sample")}
           {data.flows.length > 0 && `, ${plural(data.flows.length, "deposit or redemption", "deposits and redemptions")} marked`}
+          {data.benchmark_value && !isGrowth && "; buy and hold has the same capital and deposits"}
         </span>
         {range && (
-          <button type="button" onClick={() => choose(undefined)}>
+          <button type="button" onClick={() => writeRange(undefined)}>
             Whole time
           </button>
         )}
@@ -86,16 +85,17 @@ function Charts({ data, range, isGrowth }: { data: apiTypes.EquityView; range: R
 
 function makeValue(data: apiTypes.EquityView): ChartLine[] {
   const colour = getColour("main");
-  return [{ name: "Value", times: data.value.times, values: data.value.values, colour, fill: getColour("main-fill") }];
+  const lines: ChartLine[] = [{ name: "Value", times: data.value.times, values: data.value.values, colour, fill: getColour("main-fill") }];
+  return data.benchmark_value ? [...lines, makeBenchmark(data.benchmark_value)] : lines;
+}
+
+function makeBenchmark({ name, times, values }: apiTypes.Curve): ChartLine {
+  return { name, times, values, colour: getColour("other"), isDashed: true };
 }
 
 function makeGrowth(data: apiTypes.EquityView): ChartLine[] {
   const lines: ChartLine[] = [{ name: "Strategy", times: data.growth.times, values: data.growth.values, colour: getColour("main") }];
-  if (data.benchmark) {
-    const { name, times, values } = data.benchmark;
-    lines.push({ name, times, values, colour: getColour("other"), isDashed: true });
-  }
-  return lines;
+  return data.benchmark ? [...lines, makeBenchmark(data.benchmark)] : lines;
 }
 
 function makeDrawdown(data: apiTypes.EquityView): ChartLine[] {

@@ -30,7 +30,7 @@ export function drawSvg(picture: Picture): string {
   const parts = [
     `<rect width="${WIDTH}" height="${HEIGHT}" fill="${colours.back}"/>`,
     `<text x="${LEFT}" y="28" font-size="18" fill="${colours.text}">${escape(picture.title)}</text>`,
-    ...lines.map((line, at) => `<text x="${WIDTH - RIGHT - at * 200}" y="28" text-anchor="end" font-size="13" fill="${line.colour}">${escape(line.name)}</text>`),
+    ...lines.map((line, at) => `<text x="${WIDTH - RIGHT - at * 200}" y="28" text-anchor="end" font-size="13" fill="${escape(line.colour)}">${escape(line.name)}</text>`),
   ];
   for (let step = 0; step <= 5; step++) {
     const value = low + ((high - low) * step) / 5;
@@ -42,7 +42,11 @@ export function drawSvg(picture: Picture): string {
     );
   }
   for (const line of lines) {
-    parts.push(`<path d="${drawPath(line, from, to, x, y)}" fill="none" stroke="${line.colour}" stroke-width="1.6"${line.isDashed ? ' stroke-dasharray="6 4"' : ""}/>`);
+    if (line.isPoints) {
+      parts.push(`<path d="${drawPoints(line, from, to, x, y)}" fill="${escape(line.colour)}"/>`);
+      continue;
+    }
+    parts.push(`<path d="${drawPath(line, from, to, x, y)}" fill="none" stroke="${escape(line.colour)}" stroke-width="1.6"${line.isDashed ? ' stroke-dasharray="6 4"' : ""}/>`);
   }
   for (const mark of marks.filter((item) => item.at >= from && item.at <= to)) {
     const py = mark.value === undefined ? HEIGHT - BOTTOM : y(mark.value);
@@ -51,7 +55,32 @@ export function drawSvg(picture: Picture): string {
       `<path d="M${x(mark.at).toFixed(1)} ${py.toFixed(1)}l6 ${-10 * up}h-12z" fill="${mark.colour}"><title>${escape(mark.text)}</title></path>`,
     );
   }
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="system-ui, sans-serif">${parts.join("")}</svg>`;
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${HEIGHT}" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="system-ui, sans-serif">${parts.join("")}</svg>`;
+}
+
+/** Turn a picture into PNG, with twice the pixels. */
+export async function makePng(svg: string): Promise<Blob> {
+  const address = URL.createObjectURL(new Blob([svg], { type: "image/svg+xml" }));
+  try {
+    const image = new Image();
+    image.src = address;
+    await image.decode();
+    const canvas = document.createElement("canvas");
+    canvas.width = 2 * WIDTH;
+    canvas.height = 2 * HEIGHT;
+    canvas.getContext("2d")!.drawImage(image, 0, 0, canvas.width, canvas.height);
+    return await new Promise((resolve, reject) => canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("The picture cannot be made."))), "image/png"));
+  } finally {
+    URL.revokeObjectURL(address);
+  }
+}
+
+function drawPoints(line: ChartLine, from: number, to: number, x: (at: number) => number, y: (value: number) => number): string {
+  return line.times
+    .map((at, index) => [at, line.values[index]] as const)
+    .filter((point): point is readonly [number, number] => typeof point[1] === "number" && point[0] >= from && point[0] <= to)
+    .map(([at, value]) => `M${(x(at) - 2.5).toFixed(1)} ${y(value).toFixed(1)}a2.5 2.5 0 1 0 5 0a2.5 2.5 0 1 0 -5 0`)
+    .join("");
 }
 
 function inside(line: ChartLine, from: number, to: number): number[] {

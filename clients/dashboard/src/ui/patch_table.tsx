@@ -1,4 +1,4 @@
-/** A JSON Patch as a table: what is new, changed or gone. */
+/** A JSON Patch as a table: what is new, changed or gone, with the values before and after. */
 import type { apiTypes } from "@tradeexecutor/client";
 
 import { formatCount, formatPrice, formatQuantity, formatTime, formatUsd, plural, visible } from "../format";
@@ -22,16 +22,20 @@ export function PatchTable({ patch }: { patch: apiTypes.Operation[] }) {
           <tr>
             <th scope="col">What</th>
             <th scope="col">Where</th>
-            <th scope="col">New value</th>
+            <th scope="col">Before</th>
+            <th scope="col">After</th>
           </tr>
         </thead>
         <tbody>
-          {patch.slice(0, MOST).map(({ op, path, value }) => {
+          {patch.slice(0, MOST).map(({ op, path, value, old }) => {
             const [text, level] = WORDS[op] ?? [String(op), ""];
             return (
               <tr key={`${op} ${path}`}>
                 <td class={`profit left ${level}`}>{text}</td>
                 <td class="wide path">{visible(path.slice(1).replaceAll("/", " › "))}</td>
+                <td class="wide">
+                  <bdi>{op === "add" ? "" : describe(path, old)}</bdi>
+                </td>
                 <td class="wide">
                   <bdi>{op === "remove" ? "" : describe(path, value)}</bdi>
                 </td>

@@ -6,14 +6,18 @@
 import type { apiTypes } from "@tradeexecutor/client";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 
-import { formatCount, formatLocal, plural } from "../format";
+import { formatCount, formatLocal, formatSignedUsd, plural } from "../format";
 import { setValues, useRoute } from "../route";
-import { type Column, filterRows, formatCell, sortRows } from "./columns";
+import { type Column, filterRows, formatCell, prepareSorting, sortRows } from "./columns";
+import { FileButton, type TableFile } from "./file_buttons";
 import { saveText, toCsv } from "./save_file";
 import { Empty } from "./states";
 
 const ROW = 34;
 const EXTRA = 12;
+
+/** From so many rows on the first sorting of a column would be felt. */
+const MANY = 20_000;
 
 export interface TableProps {
   table: apiTypes.TableView;
@@ -28,11 +32,11 @@ export interface TableProps {
   /** Names of the columns whose ids lead to the row's address. */
   height?: number;
   canSearch?: boolean;
-  /** Saves the table as Parquet. */
-  saveParquet?: () => void;
+  /** Where the server has the whole table as a file. */
+  file: TableFile;
 }
 
-export function Table({ table, label, prefix = "", nothing, link, height = 560, canSearch = true, saveParquet }: TableProps) {
+export function Table({ table, label, prefix = "", nothing, link, height = 560, canSearch = true, file }: TableProps) {
   const { values } = useRoute();
   const search = values[`${prefix}q`] ?? "";
   const [sorted, isDescending] = readSort(table, values[`${prefix}sort`]);
@@ -42,6 +46,8 @@ export function Table({ table, label, prefix = "", nothing, link, height = 560, 
     return column ? sortRows(found, column, isDescending) : found;
   }, [table, search, sorted, isDescending]);
   const count = table.columns[0]?.values.length ?? 0;
+  useEffect(() => (count > MANY ? prepareSorting(table.columns) : undefined), [table]);
+  const profit = useMemo(() => sumProfit(table.columns, rows), [table, rows]);
   const sort = (index: number) => {
     const column = table.columns[index]!;
     const next = index === sorted ? !isDescending : column.kind !== "text";
@@ -49,7 +55,7 @@ export function Table({ table, label, prefix = "", nothing, link, height = 560, 
   };
   const saveCsv = () => {
     const body = Array.from(rows, (row) => table.columns.map((column) => toFileValue(column, row)));
-    saveText(toCsv([table.columns.map((column) => column.name), ...body]), `${label}.csv`, "text/csv");
+    saveText(toCsv([table.columns.map((column) => column.name), ...body]), `${file.name}.csv`, "text/csv");
   };
   if (count === 0) {
     return <Empty>{nothing}</Empty>;
@@ -60,16 +66,13 @@ export function Table({ table, label, prefix = "", nothing, link, height = 560, 
         {canSearch && <SearchBox value={search} label={label} onChange={(text) => setValues({ [`${prefix}q`]: text })} />}
         <span class="faint" role="status">
           {rows.length === count ? plural(count, "row") : `${formatCount(rows.length)} of ${plural(count, "row")}`}
+          {profit !== undefined && `, together ${formatSignedUsd(profit)} USD`}
         </span>
         <span class="tools">
-          <button type="button" onClick={saveCsv} title="Save the rows that are shown">
+          <button type="button" onClick={saveCsv} title="Save the rows that are shown" aria-label={`Save ${label} as CSV`}>
             CSV
           </button>
-          {saveParquet && (
-            <button type="button" onClick={saveParquet} title="Save the whole table">
-              Parquet
-            </button>
-          )}
+          <FileButton file={file} format="parquet" what={label} />
         </span>
       </div>
       <Rows
@@ -84,6 +87,12 @@ export function Table({ table, label, prefix = "", nothing, link, height = 560, 
       />
     </div>
   );
+}
+
+/** The sum of the profits of rows; undefined for a table without profits. */
+function sumProfit(columns: Column[], rows: Uint32Array): number | undefined {
+  const values = columns.find((column) => column.name === "Profit, USD")?.values;
+  return values && rows.reduce((sum, row) => sum + (Number(values[row]) || 0), 0);
 }
 
 function readSort(table: apiTypes.TableView, text: string | undefined): [number, boolean] {

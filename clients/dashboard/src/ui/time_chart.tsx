@@ -4,7 +4,7 @@ import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 
 import { formatTime } from "../format";
-import { drawSvg } from "./line_svg";
+import { drawSvg, makePng } from "./line_svg";
 import { saveBlob, saveText } from "./save_file";
 import { getColour, useTheme } from "./theme";
 
@@ -16,6 +16,8 @@ export interface ChartLine {
   fill?: string;
   isStep?: boolean;
   isDashed?: boolean;
+  /** Points without a line between them. */
+  isPoints?: boolean;
 }
 
 export interface ChartMark {
@@ -55,7 +57,7 @@ export function TimeChart(props: TimeChartProps) {
   latest.current = props;
   const theme = useTheme();
   const [note, setNote] = useState("");
-  const shape = lines.map((line) => `${line.name} ${line.colour} ${line.isStep} ${line.isDashed}`).join("|");
+  const shape = lines.map((line) => `${line.name} ${line.colour} ${line.isStep} ${line.isDashed} ${line.isPoints}`).join("|");
   useEffect(() => {
     const element = box.current!;
     const options = makeOptions(latest, element.clientWidth, height, setNote);
@@ -76,18 +78,14 @@ export function TimeChart(props: TimeChartProps) {
       applyRange(plot.current, props.range);
     }
   }, [lines, props.range?.from, props.range?.to]);
-  const savePng = () =>
-    box.current?.querySelector("canvas")?.toBlob((blob) => {
-      if (blob) {
-        saveBlob(blob, `${title}.png`);
-      }
-    });
-  const saveSvg = () => {
+  const draw = () => {
     const scale = plot.current?.scales.x;
     const colours = { back: getColour("card"), text: getColour("text"), faint: getColour("faint"), grid: getColour("grid") };
     const range = { from: scale?.min ?? 0, to: scale?.max ?? 1 };
-    saveText(drawSvg({ title, lines, marks: props.marks ?? [], format: props.format, colours, ...range }), `${title}.svg`, "image/svg+xml");
+    return drawSvg({ title, lines, marks: props.marks ?? [], format: props.format, colours, ...range });
   };
+  const savePng = () => void makePng(draw()).then((blob) => saveBlob(blob, `${title}.png`));
+  const saveSvg = () => saveText(draw(), `${title}.svg`, "image/svg+xml");
   return (
     <figure class="chart">
       <figcaption>
@@ -167,10 +165,11 @@ function makeOptions(latest: { current: TimeChartProps }, width: number, height:
         stroke: line.colour,
         width: 1.6,
         spanGaps: true,
-        points: { show: line.times.length < 2 },
+        points: { show: line.isPoints === true || line.times.length < 2 },
+        ...(line.isPoints ? { paths: () => null } : {}),
         ...(line.fill ? { fill: line.fill } : {}),
         ...(line.isDashed ? { dash: [6, 4] } : {}),
-        ...(line.isStep ? { paths: uPlot.paths.stepped!({ align: 1 }) } : {}),
+        ...(line.isStep && !line.isPoints ? { paths: uPlot.paths.stepped!({ align: 1 }) } : {}),
       })),
     ],
     hooks: {

@@ -67,6 +67,32 @@ export const ChartPairsSchema: z.ZodType<types.ChartPairs> = z.lazy(() =>
   }),
 );
 
+export const CheckResultViewSchema: z.ZodType<types.CheckResultView> = z.lazy(() =>
+  z.looseObject({
+    name: z.string(),
+    passed: z.boolean(),
+    detail: z.string(),
+  }),
+);
+
+export const CheckRunViewSchema: z.ZodType<types.CheckRunView> = z.lazy(() =>
+  z.looseObject({
+    name: z.string(),
+    command: z.string(),
+    passed: z.boolean(),
+    summary: z.string(),
+    results: z.array(z.lazy(() => CheckResultViewSchema)),
+  }),
+);
+
+export const ChecksViewSchema: z.ZodType<types.ChecksView> = z.lazy(() =>
+  z.looseObject({
+    key: z.string(),
+    passed: z.boolean(),
+    runs: z.array(z.lazy(() => CheckRunViewSchema)),
+  }),
+);
+
 export const ClientChartSchema: z.ZodType<types.ClientChart> = z.lazy(() =>
   z.looseObject({
     data: z.array(z.array(z.number())),
@@ -177,6 +203,7 @@ export const EquityViewSchema: z.ZodType<types.EquityView> = z.lazy(() =>
     growth: z.lazy(() => CurveSchema),
     drawdown: z.lazy(() => CurveSchema),
     benchmark: z.lazy(() => CurveSchema).nullable(),
+    benchmark_value: z.lazy(() => CurveSchema).nullable(),
     flows: z.array(z.lazy(() => FlowMarkSchema)),
     samples: z.int(),
   }),
@@ -296,6 +323,7 @@ export const OperationSchema: z.ZodType<types.Operation> = z.lazy(() =>
     op: z.string(),
     path: z.string(),
     value: z.unknown().optional(),
+    old: z.unknown().optional(),
   }),
 );
 
@@ -304,6 +332,37 @@ export const PageSchema: z.ZodType<types.Page> = z.lazy(() =>
     items: z.array(z.record(z.string(), z.unknown())),
     total: z.int(),
     cursor: z.string().nullable(),
+  }),
+);
+
+export const PlotLineSchema: z.ZodType<types.PlotLine> = z.lazy(() =>
+  z.looseObject({
+    name: z.string(),
+    shape: z.string(),
+    colour: z.string().nullable(),
+    points: z.int(),
+    times: z.array(z.number()),
+    values: z.array(z.number().nullable()),
+  }),
+);
+
+export const PlotRowSchema: z.ZodType<types.PlotRow> = z.lazy(() =>
+  z.looseObject({
+    title: z.string(),
+    is_price: z.boolean(),
+    lines: z.array(z.lazy(() => PlotLineSchema)),
+    marks: z.array(z.lazy(() => PositionMarkSchema)),
+    trades: z.int(),
+  }),
+);
+
+export const PlotsViewSchema: z.ZodType<types.PlotsView> = z.lazy(() =>
+  z.looseObject({
+    pairs: z.array(z.string()),
+    pair: z.string().nullable(),
+    rows: z.array(z.lazy(() => PlotRowSchema)),
+    start: z.number().nullable(),
+    end: z.number().nullable(),
   }),
 );
 
@@ -481,6 +540,7 @@ export const SummaryViewSchema: z.ZodType<types.SummaryView> = z.lazy(() =>
     drawdown: z.number().nullable(),
     sharpe: z.number().nullable(),
     growth: z.array(z.number()),
+    months: z.array(z.lazy(() => YearViewSchema)),
     open_positions: z.int(),
     frozen_positions: z.int(),
     pending_positions: z.int(),
@@ -526,5 +586,6 @@ export const YearViewSchema: z.ZodType<types.YearView> = z.lazy(() =>
     label: z.string(),
     value: z.number().nullable(),
     benchmark: z.number().nullable(),
+    profit: z.number().nullable(),
   }),
 );

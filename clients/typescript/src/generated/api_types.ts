@@ -65,6 +65,29 @@ export interface ChartPairs {
   all_pairs: Array<Record<string, unknown>>;
 }
 
+/** One thing that was checked; `detail` describes what was found, good or bad. */
+export interface CheckResultView {
+  name: string;
+  passed: boolean;
+  detail: string;
+}
+
+/** The outcome of a checking command; `command` shows the same in a terminal. */
+export interface CheckRunView {
+  name: string;
+  command: string;
+  passed: boolean;
+  summary: string;
+  results: Array<CheckResultView>;
+}
+
+/** The outcomes of `validate`, `check-trades` and `audit`; `key` is the save that was checked. */
+export interface ChecksView {
+  key: string;
+  passed: boolean;
+  runs: Array<CheckRunView>;
+}
+
 /** A time series for a chart: pairs of epoch seconds and value, ascending. */
 export interface ClientChart {
   data: Array<Array<number>>;
@@ -87,7 +110,7 @@ export interface CommandAnswer {
   is_done: boolean;
   /** Text that confirms the preview; null when it was carried out, or would change nothing. */
   confirm: string | null;
-  /** The changes as a JSON Patch. It is empty in the preview of a trade of a running strategy, because only the market decides what comes out. */
+  /** The changes as a JSON Patch, with the value before as `old`. It is empty in the preview of a trade of a running strategy, because only the market decides what comes out. */
   patch: Array<Record<string, unknown>>;
   /** The trades that were made, or would be made. */
   trades: Array<CommandTrade>;
@@ -179,12 +202,17 @@ export interface DrawingList {
   pairs: Array<string>;
 }
 
-/** Value, growth and drawdown over time; `samples` counts all recorded ones in the range, lines may have fewer. */
+/**
+ * Value, growth and drawdown over time; `samples` counts all recorded ones in the range, lines may have fewer.
+ *
+ * `benchmark` is the growth of buy and hold, `benchmark_value` what the starting capital and the deposits would be worth in it, USD.
+ */
 export interface EquityView {
   value: Curve;
   growth: Curve;
   drawdown: Curve;
   benchmark: Curve | null;
+  benchmark_value: Curve | null;
   flows: Array<FlowMark>;
   samples: number;
 }
@@ -289,11 +317,16 @@ export interface MetricView {
   caveat: string;
 }
 
-/** One operation of a JSON Patch (RFC 6902). */
+/**
+ * One operation of a JSON Patch (RFC 6902), and as `old` what was there before.
+ *
+ * Programs that apply a patch ignore `old`, as the standard says. It is left out where nothing was there.
+ */
 export interface Operation {
   op: "add" | "remove" | "replace" | UnknownText;
   path: string;
   value?: unknown | undefined;
+  old?: unknown | undefined;
 }
 
 /** A page of positions or trades, by id; `cursor` is that of the next page, null on the last one. */
@@ -301,6 +334,34 @@ export interface Page {
   items: Array<Record<string, unknown>>;
   total: number;
   cursor: string | null;
+}
+
+/** A plot of the strategy; `colour` is null where the page chooses one, and `points` counts those in the range. */
+export interface PlotLine {
+  name: string;
+  shape: "line" | "markers" | "steps" | UnknownText;
+  colour: string | null;
+  points: number;
+  times: Array<number>;
+  values: Array<number | null>;
+}
+
+/** Plots that share an axis; on that of the price are the trades, too, if there are few enough to be seen. */
+export interface PlotRow {
+  title: string;
+  is_price: boolean;
+  lines: Array<PlotLine>;
+  marks: Array<PositionMark>;
+  trades: number;
+}
+
+/** What the strategy has plotted (`state.visualisation`) about a pair, and the pairs that there are. */
+export interface PlotsView {
+  pairs: Array<string>;
+  pair: string | null;
+  rows: Array<PlotRow>;
+  start: number | null;
+  end: number | null;
 }
 
 /** Prices, trades and samples of a position. */
@@ -455,7 +516,11 @@ export interface StrategyList {
   strategies: Array<StrategyEntry>;
 }
 
-/** A strategy at a glance. Money is USD; figures are adjusted for deposits, null where there are too few samples. */
+/**
+ * A strategy at a glance. Money is USD; figures are adjusted for deposits, null where there are too few samples.
+ *
+ * `months` are the month of the newest sample and the one before it, oldest first.
+ */
 export interface SummaryView {
   id: string;
   name: string | null;
@@ -476,6 +541,7 @@ export interface SummaryView {
   drawdown: number | null;
   sharpe: number | null;
   growth: Array<number>;
+  months: Array<YearView>;
   open_positions: number;
   frozen_positions: number;
   pending_positions: number;
@@ -513,9 +579,10 @@ export interface TransactionView {
   reason: string | null;
 }
 
-/** Return of a calendar year or month, and of buy and hold; fractions. */
+/** Return of a calendar year or month, and of buy and hold, as fractions; and the profit without deposits, USD. */
 export interface YearView {
   label: string;
   value: number | null;
   benchmark: number | null;
+  profit: number | null;
 }

@@ -16,7 +16,7 @@ from tradeexecutor.web.endpoints import Question, encode
 from tradeexecutor.web.views.overview import to_seconds
 from tradeexecutor.web.views.records import Attention, AttentionItem
 
-__all__ = ["make_attention_view"]
+__all__ = ["find_attention", "make_attention_view"]
 
 _LEVELS = ("blocking", "error", "warning", "note")
 
@@ -26,6 +26,11 @@ _COVERED = frozenset({"failed", "in flight", "frozen"})
 
 def make_attention_view(question: Question) -> Body:
     """Return what needs attention, the worst first, with the command that mends it."""
+    return encode(find_attention(question))
+
+
+def find_attention(question: Question) -> Attention:
+    """Find the issues, and the problems of the file, its ledger and samples; the worst come first."""
     state = question.saved.state
     with share_results():
         proof = prove(state)
@@ -41,7 +46,7 @@ def make_attention_view(question: Question) -> Body:
         if not (problem.topic in _COVERED and problem.subject in named)
     ]
     items.sort(key=lambda item: (_LEVELS.index(item.level), -(item.at or 0)))
-    return encode(Attention(items=items, is_balanced=proof.is_balanced, entries=len(proof.journal.entries)))
+    return Attention(items=items, is_balanced=proof.is_balanced, entries=len(proof.journal.entries))
 
 
 def _from_issue(issue: Issue, place: StateLocation) -> AttentionItem:

@@ -22,7 +22,7 @@ from tradeexecutor.web.views.equity import thin_series
 from tradeexecutor.web.views.figures import to_groups
 from tradeexecutor.web.views.records import CauseView, ColumnKind, ColumnView, ComparisonView, Curve, TableView
 
-__all__ = ["make_comparison_view"]
+__all__ = ["compare", "make_comparison_view"]
 
 #: Largest number of listed trades.
 _MAX_TRADES = 500
@@ -32,6 +32,11 @@ _POINTS = 1_500
 
 def make_comparison_view(question: Question) -> Body:
     """Return two strategies side by side: figures, growth, causes of the difference, and trades that differ."""
+    return encode(compare(question))
+
+
+def compare(question: Question) -> ComparisonView:
+    """Compare with the strategy that the request names; raises `ProblemRaised` if there is none."""
     other = question.site.catalogue.find(question["other"])
     if other is None:
         raise ProblemRaised(404, "there is no strategy of this id to compare with; /v1/strategies lists them")
@@ -43,21 +48,19 @@ def make_comparison_view(question: Question) -> Body:
         comparison = compare_states(*states)
         attribution = attribute_difference(*states)
     differing = [item for item in comparison.trades if not item.is_equal]
-    return encode(
-        ComparisonView(
-            first=question.strategy.id,
-            second=other.id,
-            first_key=question.saved.key,
-            second_key=saved.key,
-            mismatch=describe_mismatch(*states),
-            groups=groups[0],
-            other_groups=groups[1],
-            growth=growth,
-            causes=_list_causes(attribution),
-            first_input=describe_first_input(attribution),
-            differing=_make_table(differing[:_MAX_TRADES]),
-            equal_trades=len(comparison.trades) - len(differing),
-        )
+    return ComparisonView(
+        first=question.strategy.id,
+        second=other.id,
+        first_key=question.saved.key,
+        second_key=saved.key,
+        mismatch=describe_mismatch(*states),
+        groups=groups[0],
+        other_groups=groups[1],
+        growth=growth,
+        causes=_list_causes(attribution),
+        first_input=describe_first_input(attribution),
+        differing=_make_table(differing[:_MAX_TRADES]),
+        equal_trades=len(comparison.trades) - len(differing),
     )
 
 

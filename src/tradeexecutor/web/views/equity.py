@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tradeexecutor.analysis.adjusted.benchmark import read_holdings
+from tradeexecutor.analysis.adjusted.benchmark import hold_deposits, read_holdings
 from tradeexecutor.analysis.adjusted.flows import iterate_flows
 from tradeexecutor.analysis.memo import share_results
 from tradeexecutor.state.errors import NothingToDraw
@@ -16,7 +16,7 @@ from tradeexecutor.web.caching import Body
 from tradeexecutor.web.endpoints import Question, encode
 from tradeexecutor.web.views.records import Curve, CurveUnit, EquityView, FlowMark
 
-__all__ = ["make_equity_view", "thin_series"]
+__all__ = ["make_equity_view", "select_range", "thin_series", "to_epoch_seconds"]
 
 
 def make_equity_view(question: Question) -> Body:
@@ -27,27 +27,40 @@ def make_equity_view(question: Question) -> Body:
             history = read_history(state, ChartOptions(), least=1)
         except NothingToDraw:
             nothing = Curve(name="", unit="usd", times=[], values=[])
-            empty = EquityView(value=nothing, growth=nothing, drawdown=nothing, benchmark=None, flows=[], samples=0)
-            return encode(empty)
-        holdings = read_holdings(state)
+            return encode(
+                EquityView(
+                    value=nothing,
+                    growth=nothing,
+                    drawdown=nothing,
+                    benchmark=None,
+                    benchmark_value=None,
+                    flows=[],
+                    samples=0,
+                )
+            )
+        held = next(iter(read_holdings(state)), None)
         drawdown = history.drawdown if len(history.value) > 1 else history.value.iloc[:0]
         flows = [FlowMark(at=to_epoch(when), usd=usd) for when, usd in iterate_flows(state) if usd]
-    inside = _select(history.value, question)
+    inside = select_range(history.value, question)
+    growth = worth = None
+    if held is not None:
+        name = f"Buy and hold {held.name}"
+        growth = _thin(name, "fraction", held.growth - 1.0, question)
+        worth = _thin(name, "usd", hold_deposits(held.growth, history.capital, history.flows), question)
     return encode(
         EquityView(
             value=_thin("Value", "usd", history.value, question),
             growth=_thin("Growth", "fraction", history.growth, question),
             drawdown=_thin("Drawdown", "fraction", drawdown, question),
-            benchmark=_thin(f"Buy and hold {holdings[0].name}", "fraction", holdings[0].growth - 1.0, question)
-            if holdings
-            else None,
+            benchmark=growth,
+            benchmark_value=worth,
             flows=flows,
             samples=len(inside),
         )
     )
 
 
-def _select(series: "pd.Series[float]", question: Question) -> "pd.Series[float]":
+def select_range(series: "pd.Series[float]", question: Question) -> "pd.Series[float]":
     """Return the part in the range of the request, with one point more at each side, so that lines reach the edge."""
     times = to_epoch_seconds(series)
     start, end = question["start"], question["end"]
@@ -63,7 +76,7 @@ def to_epoch_seconds(series: "pd.Series[float]") -> NDArray[np.float64]:
 
 def _thin(name: str, unit: CurveUnit, series: "pd.Series[float]", question: Question) -> Curve:
     """Return a line in the range of the request, with the number of points that it asks for."""
-    return thin_series(name, unit, _select(series, question), question["points"])
+    return thin_series(name, unit, select_range(series, question), question["points"])
 
 
 def thin_series(name: str, unit: CurveUnit, series: "pd.Series[float]", points: int) -> Curve:

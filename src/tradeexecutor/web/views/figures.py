@@ -1,22 +1,17 @@
 """All figures of a strategy: adjusted for deposits, and apart from them those that are defined as in recorded files."""
 
-import datetime
 from collections.abc import Iterable
-
-import pandas as pd
 
 from tradeexecutor.analysis.adjusted.breakdown import Breakdown
 from tradeexecutor.analysis.memo import share_results
 from tradeexecutor.report.figures import Figure, FigureGroup
 from tradeexecutor.report.statistics_tables import StatisticsReport, collect_statistics
-from tradeexecutor.state.errors import NothingToDraw
 from tradeexecutor.state.state import State
 from tradeexecutor.state.types import to_epoch
-from tradeexecutor.visual.parts.chart import ChartOptions
-from tradeexecutor.visual.parts.history import read_history
 from tradeexecutor.web.caching import Body
 from tradeexecutor.web.endpoints import Question, encode
 from tradeexecutor.web.v1 import to_plain
+from tradeexecutor.web.views.months import list_months
 from tradeexecutor.web.views.records import (
     ColumnView,
     FactView,
@@ -28,30 +23,39 @@ from tradeexecutor.web.views.records import (
     YearView,
 )
 
-__all__ = ["make_statistics_view", "to_fact", "to_groups"]
+__all__ = ["calculate_figures", "make_statistics_view", "to_fact", "to_groups"]
 
 
 def make_statistics_view(question: Question) -> Body:
     """Return all figures: adjusted for deposits, by year, month and group; and those of recorded files."""
-    state = question.saved.state
+    return encode(calculate_figures(question.saved.state))
+
+
+def calculate_figures(state: State) -> StatisticsView:
+    """Calculate all figures."""
     with share_results():
         report = collect_statistics(state)
-        months = _list_months(state)
-    return encode(
-        StatisticsView(
-            calculated_at=to_epoch(report.as_of),
-            groups=to_groups(report.groups),
-            years=[YearView(label=str(year.year), value=year.value, benchmark=year.benchmark) for year in report.years],
-            months=months,
-            breakdowns=[_to_table(breakdown) for breakdown in report.breakdowns],
-            recorded=[
-                MetricView(
-                    name=metric.name, text=metric.text, source=metric.source, reason=metric.reason, caveat=metric.caveat
-                )
-                for metric in report.metrics
-            ],
-            sides=list(_list_sides(report)),
-        )
+        months = list_months(state)
+    profits: dict[int, float] = {}
+    for month in months:
+        year = int(month.label[:4])
+        profits[year] = profits.get(year, 0.0) + (month.profit or 0.0)
+    return StatisticsView(
+        calculated_at=to_epoch(report.as_of),
+        groups=to_groups(report.groups),
+        years=[
+            YearView(label=str(year.year), value=year.value, benchmark=year.benchmark, profit=profits.get(year.year))
+            for year in report.years
+        ],
+        months=months,
+        breakdowns=[_to_table(breakdown) for breakdown in report.breakdowns],
+        recorded=[
+            MetricView(
+                name=metric.name, text=metric.text, source=metric.source, reason=metric.reason, caveat=metric.caveat
+            )
+            for metric in report.metrics
+        ],
+        sides=list(_list_sides(report)),
     )
 
 
@@ -74,18 +78,6 @@ def to_fact(figure: Figure) -> FactView:
         help=figure.help,
         note=figure.note,
     )
-
-
-def _list_months(state: State) -> list[YearView]:
-    try:
-        returns = read_history(state, ChartOptions()).get_monthly_returns()
-    except NothingToDraw:
-        return []
-    labels: list[datetime.datetime] = pd.DatetimeIndex(returns.index).to_pydatetime().tolist()
-    return [
-        YearView(label=f"{label:%Y-%m}", value=float(value), benchmark=None)
-        for label, value in zip(labels, returns, strict=True)
-    ]
 
 
 def _list_sides(report: StatisticsReport) -> Iterable[SidesRowView]:

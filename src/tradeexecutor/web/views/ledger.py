@@ -9,7 +9,7 @@ from tradeexecutor.web.endpoints import Question, encode
 from tradeexecutor.web.views.overview import to_seconds
 from tradeexecutor.web.views.records import LedgerLine, LedgerView
 
-__all__ = ["make_ledger_view"]
+__all__ = ["make_ledger_view", "prove_ledger"]
 
 _ORDER = (Verdict.mismatch, Verdict.unprovable, Verdict.recovered, Verdict.balanced)
 
@@ -19,16 +19,19 @@ _MAX_CAUSES = 5
 
 def make_ledger_view(question: Question) -> Body:
     """Return the proof of the ledger, and for each wrong balance the first entry after which it is wrong."""
+    return encode(prove_ledger(question))
+
+
+def prove_ledger(question: Question) -> LedgerView:
+    """Prove every balance; the worst come first."""
     proof = prove(question.saved.state)
     findings = sorted(proof.findings, key=lambda finding: _ORDER.index(finding.verdict))
-    return encode(
-        LedgerView(
-            is_balanced=proof.is_balanced,
-            has_mismatch=proof.has_mismatch,
-            entries=len(proof.journal.entries),
-            lines=[_to_line(proof, finding) for finding in findings],
-            remarks=list(proof.remarks),
-        )
+    return LedgerView(
+        is_balanced=proof.is_balanced,
+        has_mismatch=proof.has_mismatch,
+        entries=len(proof.journal.entries),
+        lines=[_to_line(proof, finding) for finding in findings],
+        remarks=list(proof.remarks),
     )
 
 

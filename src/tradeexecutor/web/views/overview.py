@@ -18,6 +18,7 @@ from tradeexecutor.visual.parts.thinning import choose_points
 from tradeexecutor.web.caching import Body
 from tradeexecutor.web.endpoints import Question, encode
 from tradeexecutor.web.series import get_growth
+from tradeexecutor.web.views.months import list_months
 from tradeexecutor.web.views.records import ProcessState, ProcessView, SummaryView
 
 __all__ = ["make_process_view", "make_summary_view", "to_seconds"]
@@ -40,6 +41,7 @@ def make_summary_view(question: Question) -> Body:
     with share_results():
         performance = summarise_performance(state)
         drawdown = _get_drawdown(state)
+        months = list_months(state)[-2:]
     issues = find_issues(state)
     initial = performance.initial_equity
     portfolio = state.portfolio
@@ -63,6 +65,7 @@ def make_summary_view(question: Question) -> Body:
         drawdown=drawdown,
         sharpe=performance.sharpe,
         growth=_make_spark(state),
+        months=months,
         open_positions=len(portfolio.open_positions),
         frozen_positions=len(portfolio.frozen_positions),
         pending_positions=len(portfolio.pending_positions),

@@ -19,6 +19,7 @@ from tradeexecutor.web.caching import Body
 from tradeexecutor.web.endpoints import Question, encode
 from tradeexecutor.web.problems import ProblemRaised
 from tradeexecutor.web.series import Points, make_ascending
+from tradeexecutor.web.views.columns import to_table_view
 from tradeexecutor.web.views.overview import to_seconds
 from tradeexecutor.web.views.records import (
     ColumnView,
@@ -30,9 +31,8 @@ from tradeexecutor.web.views.records import (
     TableView,
     TransactionView,
 )
-from tradeexecutor.web.views.tables import to_table_view
 
-__all__ = ["make_position_view"]
+__all__ = ["find_position", "list_marks", "list_transactions", "make_events", "make_position_view"]
 
 T = TypeVar("T")
 
@@ -40,12 +40,8 @@ T = TypeVar("T")
 def make_position_view(question: Question) -> Body:
     """Return a position with its prices, levels, trades, transactions and interest."""
     number, state = question["position_id"], question.saved.state
-    tables = _get_tables(state)
-    found = next(((name, table[number]) for name, table in tables.items() if number in table), None)
-    if found is None:
-        raise ProblemRaised(404, f"there is no position {number}")
-    status, position = found
-    numbers = sorted(number for table in tables.values() for number in table)
+    status, position = find_position(state, number)
+    numbers = sorted(number for table in _get_tables(state).values() for number in table)
     place = numbers.index(number)
     return encode(
         PositionView(
@@ -56,17 +52,25 @@ def make_position_view(question: Question) -> Body:
             facts=list(_list_facts(state, position)),
             prices=_make_prices(state, position),
             quantity=_make_quantity(position),
-            marks=list(_list_marks(position)),
+            marks=list(list_marks(position)),
             levels=list(_list_levels(position)),
             interest=_make_interest(position),
             trades=to_table_view(make_position_trades(position)),
-            events=_make_events(position),
-            transactions=[_to_transaction(*item) for item in _iterate_transactions(position)],
+            events=make_events(position),
+            transactions=list_transactions(position),
             notes=position.notes or "",
             before=numbers[place - 1] if place else None,
             after=numbers[place + 1] if place + 1 < len(numbers) else None,
         )
     )
+
+
+def find_position(state: State, number: int | None) -> tuple[str, TradingPosition]:
+    """Return the status and the position of a number; raises `ProblemRaised` if there is none."""
+    for name, table in _get_tables(state).items():
+        if number in table:
+            return name, table[number]
+    raise ProblemRaised(404, f"there is no position {number}")
 
 
 def _get_tables(state: State) -> dict[str, dict[int, TradingPosition]]:
@@ -177,7 +181,8 @@ def _sort_executed(position: TradingPosition) -> list[TradeExecution]:
     return sorted(executed, key=lambda trade: (trade.executed_at, trade.trade_id))
 
 
-def _list_marks(position: TradingPosition) -> Iterator[PositionMark]:
+def list_marks(position: TradingPosition) -> Iterator[PositionMark]:
+    """Yield the executed trades of a position at their prices, by time."""
     for trade in _sort_executed(position):
         if trade.executed_price and trade.executed_at is not None:
             quantity = abs(trade.executed_quantity or Decimal(0))
@@ -231,7 +236,7 @@ def _make_interest(position: TradingPosition) -> Curve | None:
 # --- Tables
 
 
-def _make_events(position: TradingPosition) -> TableView:
+def make_events(position: TradingPosition) -> TableView:
     """Return interest, deposits and corrections of the position."""
     events = list(position.balance_updates.values())
     columns = (
@@ -252,10 +257,13 @@ def _make_events(position: TradingPosition) -> TableView:
     return TableView(name="events", sort=0, columns=list(columns))
 
 
-def _iterate_transactions(position: TradingPosition) -> Iterator[tuple[TradeExecution, Any]]:
-    for trade in position.trades.values():
-        for transaction in trade.blockchain_transactions:
-            yield trade, transaction
+def list_transactions(position: TradingPosition) -> list[TransactionView]:
+    """Return the blockchain transactions of all trades of a position."""
+    return [
+        _to_transaction(trade, transaction)
+        for trade in position.trades.values()
+        for transaction in trade.blockchain_transactions
+    ]
 
 
 def _to_transaction(trade: TradeExecution, transaction: Any) -> TransactionView:

@@ -10,6 +10,9 @@ __all__ = [
     "Attention",
     "AttentionItem",
     "CauseView",
+    "CheckResultView",
+    "CheckRunView",
+    "ChecksView",
     "ColumnKind",
     "ColumnView",
     "ComparisonView",
@@ -24,6 +27,9 @@ __all__ = [
     "LedgerLine",
     "LedgerView",
     "MetricView",
+    "PlotLine",
+    "PlotRow",
+    "PlotsView",
     "PositionMark",
     "PositionView",
     "ProcessState",
@@ -43,7 +49,10 @@ FigureUnit = Literal["usd", "fraction", "ratio", "count", "time", "span", "text"
 
 
 class SummaryView(Record):
-    """A strategy at a glance. Money is USD; figures are adjusted for deposits, None where there are too few samples."""
+    """A strategy at a glance. Money is USD; figures are adjusted for deposits, None where there are too few samples.
+
+    `months` are the month of the newest sample and the one before it, oldest first.
+    """
 
     id: str
     name: str | None
@@ -64,6 +73,7 @@ class SummaryView(Record):
     drawdown: float | None
     sharpe: float | None
     growth: list[float]
+    months: "list[YearView]"
     open_positions: Count
     frozen_positions: Count
     pending_positions: Count
@@ -111,12 +121,17 @@ class FlowMark(Record):
 
 
 class EquityView(Record):
-    """Value, growth and drawdown over time; `samples` counts all recorded ones in the range, lines may have fewer."""
+    """Value, growth and drawdown over time; `samples` counts all recorded ones in the range, lines may have fewer.
+
+    `benchmark` is the growth of buy and hold, `benchmark_value` what the starting capital and the deposits would be
+    worth in it, USD.
+    """
 
     value: Curve
     growth: Curve
     drawdown: Curve
     benchmark: Curve | None
+    benchmark_value: Curve | None
     flows: list[FlowMark]
     samples: Count
 
@@ -179,11 +194,12 @@ class SidesRowView(Record):
 
 
 class YearView(Record):
-    """Return of a calendar year or month, and of buy and hold; fractions."""
+    """Return of a calendar year or month, and of buy and hold, as fractions; and the profit without deposits, USD."""
 
     label: str
     value: float | None
     benchmark: float | None
+    profit: float | None
 
 
 class StatisticsView(Record):
@@ -239,6 +255,32 @@ class Attention(Record):
     entries: Count
 
 
+class CheckResultView(Record):
+    """One thing that was checked; `detail` describes what was found, good or bad."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+class CheckRunView(Record):
+    """The outcome of a checking command; `command` shows the same in a terminal."""
+
+    name: str
+    command: str
+    passed: bool
+    summary: str
+    results: list[CheckResultView]
+
+
+class ChecksView(Record):
+    """The outcomes of ``validate``, ``check-trades`` and ``audit``; `key` is the save that was checked."""
+
+    key: str
+    passed: bool
+    runs: list[CheckRunView]
+
+
 class TransactionView(Record):
     """A blockchain transaction of a trade."""
 
@@ -285,6 +327,37 @@ class PositionView(Record):
     notes: str
     before: int | None
     after: int | None
+
+
+class PlotLine(Record):
+    """A plot of the strategy; `colour` is None where the page chooses one, and `points` counts those in the range."""
+
+    name: str
+    shape: Literal["line", "steps", "markers"]
+    colour: str | None
+    points: Count
+    times: list[Seconds]
+    values: list[float | None]
+
+
+class PlotRow(Record):
+    """Plots that share an axis; on that of the price are the trades, too, if there are few enough to be seen."""
+
+    title: str
+    is_price: bool
+    lines: list[PlotLine]
+    marks: list[PositionMark]
+    trades: Count
+
+
+class PlotsView(Record):
+    """What the strategy has plotted (``state.visualisation``) about a pair, and the pairs that there are."""
+
+    pairs: list[str]
+    pair: str | None
+    rows: list[PlotRow]
+    start: Seconds | None
+    end: Seconds | None
 
 
 class DrawingEntry(Record):
