@@ -1,17 +1,22 @@
-"""The dashboard in a browser: when the largest real state is in view, how fast 100,000 closed positions answer, and how
-soon a save of a running strategy is on the page.
+"""The dashboard in a browser, served by ``webapi``: three times that a user feels.
 
-Needs Chromium and Playwright. Times of a browser depend on what else the machine does: each is the least of several.
+They are the time until the largest real state is in view, how fast 100,000 closed positions answer, and how soon a
+trade of a running strategy is on the page. Needs Chromium and Playwright. Server, browser and strategy are processes of
+their own on the same machine, and their times depend on what else it does: each figure is the least, the most and the
+median of several.
 """
 
 import contextlib
-import json
+import datetime
 import re
 import shutil
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +24,20 @@ import brotli
 
 from benchmarks.sources import find_state_files
 from tradeexecutor.report.browser import require_browser
+from tradeexecutor.state.clock import utc_now
+from tradeexecutor.state.codec.gc_pause import pause_full_collections
+from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore
-from tradeexecutor.web.app import Settings, make_app
+from tradeexecutor.state.trade import TradeType
 from tradeexecutor.web.dashboard.serving import read_assets
-from tradeexecutor.web.endpoints import Site
-from tradeexecutor.web.server import BackgroundServer, open_socket
-from tradeexecutor.web.sources import read_catalogue
 
-CLOSED = 100_000
+COMMAND = Path(sys.executable).parent / "tradeexecutor"
 
 TURNS = 7
+
+#: Longest wait for an answer of the server, seconds: it reads a state of 100,000 positions in half a minute.
+PATIENCE = 600.0
 
 #: Time at which an element was first painted, milliseconds since the page was asked for.
 _PAINTED = """
@@ -39,148 +47,191 @@ _PAINTED = """
 })
 """
 
-#: Does something, and returns the milliseconds until the page has been drawn again.
+#: Does something, and returns the milliseconds until what the user sees has followed.
 _ANSWERED = """
 ([selector, action, value]) => new Promise((done) => {
   const element = document.querySelector(selector);
+  const shown = () => document.querySelector("[aria-label='closed positions'].rows tbody").textContent;
+  const before = shown();
   const from = performance.now();
   if (action === "click") element.click();
   if (action === "scroll") element.scrollTop = value;
   if (action === "key") element.dispatchEvent(new KeyboardEvent("keydown", {key: value, bubbles: true}));
-  if (action === "search") location.hash = location.hash.replace(/[?].*/, "") + "?cq=" + encodeURIComponent(value);
-  requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - from)));
+  if (action === "type") {
+    element.value = value;
+    element.dispatchEvent(new Event("input", {bubbles: true}));
+  }
+  const look = () => requestAnimationFrame(() => shown() === before ? look() : requestAnimationFrame(
+    () => done(performance.now() - from)));
+  look();
 })
 """
 
-#: Waits until the number of a save is on the page; its time is taken outside, because the save is made there.
+#: Waits until the latest trade is in view; its time is taken outside, because the trade is made there.
 _SHOWN = """
-(text) => new Promise((done) => {
-  const look = () => requestAnimationFrame(() =>
-    document.querySelector(".strategy-head").textContent.includes(text) ? done() : look());
+(number) => new Promise((done) => {
+  const look = () => requestAnimationFrame(() => {
+    const first = document.querySelector("[aria-label='latest trades'].rows tbody td");
+    if (first !== null && first.textContent === number) done(); else look();
+  });
   look();
 })
 """
 
 _TABLE = "[aria-label='closed positions'].rows"
+_SEARCH = "[aria-label='Search in closed positions']"
 
 #: Name, element, action and its values in turn.
 _ACTIONS = (
     ("scroll", _TABLE, "scroll", (1_700_000, 900_000)),
     ("next page of rows by key", _TABLE, "key", ("PageDown", "PageDown")),
-    ("sort by number", f"{_TABLE} th:nth-child(4) button", "click", (None, None)),
+    ("sort by number", f"{_TABLE} th:nth-child(6) button", "click", (None, None)),
     ("sort by text", f"{_TABLE} th:nth-child(2) button", "click", (None, None)),
-    ("search a text", _TABLE, "search", ("pair-77", "pair-12")),
-    ("search a comparison", _TABLE, "search", ("profit>90", "profit<-90")),
+    ("search a text", _SEARCH, "type", ("coin7-", "coin31-")),
+    ("search a comparison", _SEARCH, "type", ("profit>9", "profit<-9")),
 )
 
 
-def run() -> None:
+def run(positions: int = 100_000) -> None:
     """Print the figures."""
     from playwright.sync_api import sync_playwright
 
     sizes = [len(brotli.compress(asset.content, quality=4)) for asset in read_assets().values()]
     print(f"{len(sizes)} files, {sum(sizes) / 1000:.0f} kB compressed")
+    largest = max(find_state_files(), key=lambda path: path.stat().st_size)
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=require_browser(), args=["--no-sandbox"])
-        _measure_paint(browser, max(find_state_files(), key=lambda path: path.stat().st_size))
-        _measure_rows(browser)
-        _measure_saves(browser)
+        _measure_paint(browser, largest)
+        _measure_trades(browser, largest)
+        _measure_rows(browser, positions)
         browser.close()
 
 
 @contextlib.contextmanager
 def _serve(path: Path) -> Iterator[str]:
-    site = Site(read_catalogue([path]))
-    with open_socket("127.0.0.1", 0) as listening, BackgroundServer(make_app(site, Settings(rate=0)), listening):
-        (strategy,) = site.catalogue.list()
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}/dashboard/#/{strategy.id}"
+    """The address of the page of a state, in a process of its own."""
+    command = [str(COMMAND), "webapi", str(path), "--port", "0", "--rate", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as server:
+        try:
+            assert server.stdout is not None
+            for line in server.stdout:
+                found = re.search(r"Dashboard: (\S+)", line)
+                if found:
+                    yield f"{found[1]}#/{path.stem}"
+                    break
+            else:
+                raise RuntimeError("the server has not started")
+        finally:
+            server.terminate()
+            server.wait(60)
+
+
+def _tell(times: Sequence[float]) -> str:
+    return f"{min(times):.0f}-{max(times):.0f} ms, median {statistics.median(times):.0f} ms"
 
 
 def _measure_paint(browser: Any, path: Path) -> None:
     """Print when the figures and the chart of the largest real state are in view."""
 
-    def measure(address: str, selector: str) -> float:
+    def measure(address: str) -> tuple[float, float]:
         context = browser.new_context()  # nothing is kept from the visit before
         page = context.new_page()
         page.goto(address)
-        took = page.evaluate(_PAINTED, selector)
+        figures, chart = page.evaluate(_PAINTED, ".tiles"), page.evaluate(_PAINTED, ".u-over")
         context.close()
-        return took
+        return figures, chart
 
-    parts = (("figures", ".tiles"), ("chart", ".u-over"))
-    first: dict[str, float] = {}
-    for name, selector in parts:
-        times: list[float] = []
-        for _ in range(2):
-            with _serve(path) as address:
-                times.append(measure(address, selector))
-        first[name] = min(times)
-    with _serve(path) as address:
-        later = {name: min(measure(address, selector) for _ in range(TURNS)) for name, selector in parts}
-    for kind, found in (("first visitor of a server", first), ("later ones", later)):
-        print(f"{path.stat().st_size / 1e6:.1f} MB, {kind}: " + ", ".join(f"{k} {v:.0f} ms" for k, v in found.items()))
-
-
-def _make_rows() -> str:
-    """Return the answer of the server with many closed positions, in the form of `views/tables/closed`."""
-    numbers = range(CLOSED)
-    columns: list[tuple[str, str, Callable[[int], Any]]] = [
-        ("#", "id", lambda n: n + 1),
-        ("Pair", "text", lambda n: f"PAIR-{n * 7919 % 100}"),
-        ("Closed", "time", lambda n: 1_700_000_000_000 + n * 60_000),
-        ("Profit, USD", "profit", lambda n: (n * 7919 % 20_011) / 100 - 100),
-        ("Profit", "gain", lambda n: (n * 7919 % 20_011) / 100_000 - 0.1),
-        ("Exit", "text", lambda n: ("stop loss", "decision", "take profit")[n % 3]),
-        ("Bought, USD", "usd", lambda n: 1_000.0 + n % 500),
-        ("Trades", "count", lambda n: 2),
-    ]
-    made = [
-        {"name": name, "kind": kind, "minor": False, "values": [make(number) for number in numbers]}
-        for name, kind, make in columns
-    ]
-    return json.dumps({"name": "closed", "sort": 2, "columns": made})
-
-
-def _measure_rows(browser: Any) -> None:
-    """Print how fast a table of many rows answers."""
-    rows = _make_rows()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "long.json"
-        with JSONFileStore(path) as store:
-            store.sync(State(name="Long"))
+    first: list[tuple[float, float]] = []
+    for _ in range(3):
         with _serve(path) as address:
-            page = browser.new_page()
-            page.route(
-                "**/views/tables/closed*",
-                lambda route: route.fulfill(body=rows, content_type="application/json"),
-            )
-            page.goto(f"{address}/positions")
-            page.wait_for_selector(f"{_TABLE} tbody td")
-            print(f"{CLOSED:,} closed positions, {len(rows) / 1e6:.1f} MB of JSON")
-            for name, element, action, values in _ACTIONS:
-                times = [page.evaluate(_ANSWERED, [element, action, values[turn % 2]]) for turn in range(TURNS)]
-                print(f"  {name:<28}{min(times):>7.0f} ms")
+            first.append(measure(address))
+    with _serve(path) as address:
+        measure(address)
+        later = [measure(address) for _ in range(TURNS)]
+    for kind, found in (("first visitor of a server", first), ("later ones", later)):
+        for name, times in zip(("figures", "chart"), zip(*found, strict=True), strict=True):
+            print(f"{path.stat().st_size / 1e6:.1f} MB, {kind}: {name} in view after {_tell(times)}")
 
 
-def _measure_saves(browser: Any) -> None:
-    """Print how soon a save of the largest real state is on the page."""
+def _measure_trades(browser: Any, source: Path) -> None:
+    """Print how soon a trade of a process that runs the largest real state is on the page, after it was saved."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "largest.json"
-        shutil.copy(max(find_state_files(), key=lambda state: state.stat().st_size), path)
+        path = Path(folder) / "running.json"
+        shutil.copy(source, path)
         path.chmod(0o600)
         with JSONFileStore(path) as store:
             state = store.load()
+            cash = state.portfolio.get_default_reserve_position()
+            pair = _make_pair("WETH", 2, cash.asset)
+            cash.quantity += Decimal(1_000)
+            _trade(state, pair, utc_now(), Decimal("0.001"), 2_000.0)
             store.sync(state)
             with _serve(path) as address:
                 page = browser.new_page()
                 page.goto(address)
                 page.wait_for_selector(".live.live")
-                (first,) = re.findall(r"save (\d+)", page.inner_text(".strategy-head"))
                 times: list[float] = []
-                for number in range(int(first) + 1, int(first) + 1 + TURNS):
-                    state.cycle += 1
+                for _ in range(2 * TURNS):
+                    number = _trade(state, pair, utc_now(), Decimal("0.001"), 2_000.0)
                     store.sync(state)
                     saved = time.perf_counter()
-                    page.evaluate(_SHOWN, f"save {number}")
+                    page.evaluate(_SHOWN, f"#{number}")
                     times.append((time.perf_counter() - saved) * 1000)
-    print(f"a save is on the page after {min(times):.0f}-{max(times):.0f} ms, median {statistics.median(times):.0f} ms")
+                    time.sleep(0.3)
+                page.close()
+        print(f"{path.stat().st_size / 1e6:.1f} MB, running elsewhere: a trade is on the page after {_tell(times)}")
+
+
+def _make_pair(symbol: str, number: int, reserve: AssetIdentifier) -> TradingPairIdentifier:
+    token = AssetIdentifier(reserve.chain_id, f"0x{number:040x}", symbol, 18)
+    return TradingPairIdentifier(token, reserve, f"0x{1_000 + number:040x}", f"0x{4:040x}")
+
+
+def _trade(state: State, pair: TradingPairIdentifier, at: datetime.datetime, quantity: Decimal, price: float) -> int:
+    """Buy (> 0) or sell at a price; return the number of the trade."""
+    reserve = state.portfolio.get_default_reserve_position().asset
+    _, trade, _ = state.create_trade(at, pair, quantity, None, price, TradeType.rebalance, reserve, 1.0)
+    state.start_execution(at, trade)
+    state.mark_broadcasted(at, trade)
+    state.mark_trade_success(at, trade, price, trade.planned_quantity, trade.planned_reserve, 0.0, 1.0)
+    return trade.trade_id
+
+
+def _make_long_state(positions: int) -> State:
+    """Return a state with so many closed positions of fifty pairs, with profits and losses."""
+    state = State(name="Long")
+    usdc = AssetIdentifier(1, f"0x{1:040x}", "USDC", 6)
+    state.portfolio.initialise_reserves(usdc, 1.0).quantity = Decimal(1_000_000)
+    pairs = [_make_pair(f"COIN{number}", 100 + number, usdc) for number in range(50)]
+    at = datetime.datetime(2024, 1, 1)
+    with pause_full_collections():
+        for number in range(positions):
+            pair = pairs[number * 7919 % len(pairs)]
+            _trade(state, pair, at, Decimal("0.1"), 100.0)
+            at += datetime.timedelta(minutes=5)
+            _trade(state, pair, at, Decimal("-0.1"), 50.0 + number * 7919 % 101)
+            at += datetime.timedelta(minutes=5)
+    return state
+
+
+def _measure_rows(browser: Any, positions: int) -> None:
+    """Print how fast a table of many closed positions of a served state answers."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "long.json"
+        with JSONFileStore(path) as store:
+            store.sync(_make_long_state(positions))
+        with _serve(path) as address:
+            page = browser.new_page()
+            page.set_default_timeout(PATIENCE * 1000)
+            asked = time.perf_counter()
+            page.goto(f"{address}/positions")
+            page.wait_for_selector(f"{_TABLE} tbody td")
+            took = time.perf_counter() - asked
+            print(
+                f"{positions:,} closed positions, {path.stat().st_size / 1e6:.0f} MB: in view after {took:.1f} s, then"
+            )
+            time.sleep(2.0)  # what the page prepares while nobody waits
+            for name, element, action, values in _ACTIONS:
+                times = [page.evaluate(_ANSWERED, [element, action, values[turn % 2]]) for turn in range(TURNS)]
+                print(f"  {name:<28}{_tell(times)}")
+            page.close()

@@ -5,6 +5,7 @@ since 1970, UTC. Token amounts become floats, because they are only displayed.
 """
 
 import datetime
+import heapq
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -263,24 +264,33 @@ _TRADES: tuple[tuple[str, Kind, bool], ...] = (
 )
 
 
-def make_trades(state: State) -> TableData:
-    """Return all trades, including waiting and expired ones, the latest first."""
-    return _collect_trades(position for table in state.portfolio.get_position_tables() for position in table.values())
+def make_trades(state: State, last: int | None = None) -> TableData:
+    """Return all trades, including waiting and expired ones, the latest first.
+
+    Parameters
+    ----------
+    last
+        Only so many of the latest ones; None for all.
+    """
+    tables = state.portfolio.get_position_tables()
+    return _collect_trades((position for table in tables for position in table.values()), last)
 
 
 def make_position_trades(position: TradingPosition) -> TableData:
     """Return the trades of one position, including waiting and expired ones, the latest first."""
-    return _collect_trades([position])
+    return _collect_trades([position], None)
 
 
-def _collect_trades(positions: Iterable[TradingPosition]) -> TableData:
-    trades: dict[int, TradeExecution] = {}
-    profits: dict[int, float] = {}
+def _collect_trades(positions: Iterable[TradingPosition], last: int | None) -> TableData:
+    trades: dict[int, tuple[TradeExecution, TradingPosition]] = {}
     for position in positions:
         for own in (position.trades, position.pending_trades, position.expired_trades):
-            trades.update(own)
+            trades.update((number, (trade, position)) for number, trade in own.items())
+    numbers = sorted(trades) if last is None else sorted(heapq.nlargest(last, trades))
+    profits: dict[int, float] = {}
+    for position in {id(position): position for _, position in map(trades.__getitem__, numbers)}.values():
         profits.update(_get(position.get_trade_profits_usd) or {})
-    rows = (_make_trade(trades[number], profits.get(number)) for number in sorted(trades))
+    rows = (_make_trade(trades[number][0], profits.get(number)) for number in numbers)
     return _make_table("trades", _TRADES, rows, sort=0)
 
 

@@ -1,5 +1,6 @@
 """The application: addresses, answers with compression and entity tags, and the documentation of all of it."""
 
+import asyncio
 import contextlib
 import email.utils
 import logging
@@ -26,6 +27,7 @@ from tradeexecutor.web.metrics import format_metrics
 from tradeexecutor.web.openapi import make_openapi
 from tradeexecutor.web.operating import CommandRequest, carry_out
 from tradeexecutor.web.problems import ProblemRaised, describe_exception, describe_failed_command
+from tradeexecutor.web.saves import SaveLimits, SaveStreams
 from tradeexecutor.web.security import Access, Guard, RateLimit, Receive, Send, require_operate
 from tradeexecutor.web.sources import Saved, Strategy
 from tradeexecutor.web.views import endpoints as views
@@ -52,8 +54,8 @@ class Settings:
         Requests that a client may make each second, and at once; a rate of 0 is no limit.
     hosts
         Names that the server answers to; empty for all.
-    streams
-        Limits of the change streams.
+    streams, saves
+        Limits of the change streams, and of the streams of saves.
     """
 
     access: Access = field(default_factory=Access)
@@ -61,6 +63,7 @@ class Settings:
     burst: int = 400
     hosts: tuple[str, ...] = ()
     streams: StreamLimits = field(default_factory=StreamLimits)
+    saves: SaveLimits = field(default_factory=SaveLimits)
 
 
 class WebApi:
@@ -78,7 +81,8 @@ class WebApi:
         self.site = site
         self.settings = settings
         self.description = dump(make_openapi())
-        self.streams = ChangeStreams(site.computations, settings.streams, site.get_tree)
+        self.changes = ChangeStreams(site.computations, settings.streams, site.get_tree)
+        self.saves = SaveStreams(site.computations, settings.saves)
         self.guard: Guard | None = None
 
     def list_routes(self) -> list[BaseRoute]:
@@ -96,7 +100,8 @@ class WebApi:
         routes += [self._route(f"/v1/{{id}}{item.path}", self._serve(item)) for item in below]
         routes += dashboard.list_routes()
         routes.append(Route("/v1/{id}/operations/{name}", self._operate, methods=["POST"]))
-        routes.append(Route("/v1/{id}/changes", _ChangesEndpoint(self), methods=["GET"]))
+        routes.append(Route("/v1/{id}/changes", _StreamEndpoint(self, self.changes), methods=["GET"]))
+        routes.append(Route("/v1/{id}/saves", _StreamEndpoint(self, self.saves), methods=["GET"]))
         for base in ("", "/strategies/{id}"):
             routes += [self._route(f"{base}{item.path}", self._serve(item)) for item in reference.ENDPOINTS]
         routes.append(self._route("/strategies/{id}/ping", self._ping))
@@ -239,17 +244,18 @@ class WebApi:
         return self.guard.answers if self.guard else {}
 
 
-class _ChangesEndpoint:
-    """Sends the change stream of a strategy."""
+class _StreamEndpoint:
+    """Sends a stream of a strategy."""
 
-    def __init__(self, api: WebApi):
+    def __init__(self, api: WebApi, streams: ChangeStreams | SaveStreams):
         self._api = api
+        self._streams = streams
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         request = Request(scope)
         strategy = await self._api.site.computations.read(self._api.find_strategy, request)
         last = request.headers.get("last-event-id") or request.query_params.get("last_event_id")
-        await self._api.streams.send(strategy, last, receive, send)
+        await self._streams.send(strategy, last, receive, send)
 
 
 class _Head(msgspec.Struct):
@@ -302,6 +308,13 @@ def _to_json(answer: Any, status: int = 200) -> Response:
     return Response(encode(answer).content, status, media_type="application/json")
 
 
+async def _prepare(site: Site) -> None:
+    """Build the states that were named one by one, so that the first visitor does not wait for it."""
+    for strategy in site.catalogue.named:
+        with contextlib.suppress(TradeExecutorError, OSError, TimeoutError):  # who asks about it is told
+            await site.computations.read(lambda strategy=strategy: strategy.read().state)
+
+
 class WebApp(Guard):
     """The ASGI application.
 
@@ -314,14 +327,21 @@ class WebApp(Guard):
     def __init__(self, api: WebApi):
         @contextlib.asynccontextmanager
         async def live(app: object) -> AsyncIterator[None]:
+            preparing = asyncio.create_task(_prepare(api.site))
             yield
+            preparing.cancel()
             api.site.computations.close()
 
         settings = api.settings
         router = Router(api.list_routes(), redirect_slashes=False, lifespan=live)
         super().__init__(router, settings.access, RateLimit(settings.rate, settings.burst), settings.hosts)
-        self.streams = api.streams
+        self._api = api
         api.guard = self
+
+    def close_streams(self) -> None:
+        """End all streams, which would never end by themselves."""
+        self._api.changes.close()
+        self._api.saves.close()
 
 
 def make_app(site: Site, settings: Settings | None = None) -> WebApp:

@@ -17,22 +17,21 @@ for each piece. It may connect again, so the memory for all of them is limited.
 """
 
 import asyncio
-import contextlib
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tradeexecutor.database.store import SQLStateStore
-from tradeexecutor.state.codec.codec import dump
 from tradeexecutor.state.codec.json_patch import make_patch
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.types import to_epoch
 from tradeexecutor.web.caching import Computations
+from tradeexecutor.web.event_stream import format_event, send_events
 from tradeexecutor.web.problems import ProblemRaised, describe_exception
-from tradeexecutor.web.security import Message, Receive, Send
+from tradeexecutor.web.security import Receive, Send
 from tradeexecutor.web.sources import Saved, Strategy
 
 __all__ = ["ChangeStreams", "Event", "StreamLimits", "Watcher"]
@@ -40,9 +39,6 @@ __all__ = ["ChangeStreams", "Event", "StreamLimits", "Watcher"]
 logger = logging.getLogger(__name__)
 
 GetTree = Callable[[Saved], dict[str, Any]]
-
-#: Largest piece that is handed to the connection at once, so that little is left behind when it is cut off.
-_PIECE = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +84,6 @@ class Event:
     before: str
     after: str
     frame: bytes
-
-
-def format_event(kind: str, data: Any, key: str | None = None) -> bytes:
-    """Return the bytes of an event; JSON text has no line breaks."""
-    head = f"event: {kind}\n" + (f"id: {key}\n" if key is not None else "")
-    return head.encode() + b"data: " + dump(data) + b"\n\n"
 
 
 def make_event(before: str, saved: Saved, patch: list[dict[str, Any]]) -> Event:
@@ -384,47 +374,10 @@ class ChangeStreams:
             raise ProblemRaised(503, "there are too many followers", {"Retry-After": "30"})
         watcher = self.get_watcher(strategy)
         await watcher.look()
-        await send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
-        sending = asyncio.create_task(self._send_all(watcher, last, send))
-        leaving = asyncio.create_task(_wait_for_end(receive))
-        try:
-            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (sending, leaving):
-                task.cancel()
-            await asyncio.gather(sending, leaving, return_exceptions=True)
-        with contextlib.suppress(Exception):
-            await asyncio.wait_for(send({"type": "http.response.body", "body": b""}), 1.0)
-
-    async def _send_all(self, watcher: Watcher, last: str | None, send: Callable[[Message], Awaitable[None]]) -> None:
-        await send({"type": "http.response.body", "body": b"retry: 2000\n\n", "more_body": True})
-        frames = watcher.follow(last)
-        try:
-            async for frame in frames:
-                for start in range(0, len(frame), _PIECE):
-                    piece = frame[start : start + _PIECE]
-                    await asyncio.wait_for(
-                        send({"type": "http.response.body", "body": piece, "more_body": True}),
-                        self.limits.send_timeout,
-                    )
-        finally:
-            await frames.aclose()
+        await send_events(watcher.follow(last), receive, send, self.limits.send_timeout)
 
     def close(self) -> None:
         """End all streams."""
         self._is_closed = True
         for watcher in self._watchers.values():
             watcher.close()
-
-
-_HEADERS = (
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-store"),
-    (b"x-accel-buffering", b"no"),
-)
-
-
-async def _wait_for_end(receive: Receive) -> None:
-    """Return when the client has left."""
-    while (await receive())["type"] != "http.disconnect":
-        pass

@@ -63,7 +63,12 @@ def make_openapi() -> dict[str, Any]:
         paths[path] = {"get": _operate(f"{tag}_{item.name}", tag, item.summary, parameters, responses)}
     command = {"name": "name", "in": "path", "required": True, "schema": by_type[repr(CommandName)]}
     paths["/v1/{id}/operations/{name}"] = {"post": _describe_command(command)}
-    paths["/v1/{id}/changes"] = {"get": _describe_changes()}
+    paths["/v1/{id}/changes"] = {
+        "get": _describe_stream("changes", "Send every save as a JSON Patch, as server-sent events.")
+    }
+    paths["/v1/{id}/saves"] = {
+        "get": _describe_stream("saves", "Tell the key of the newest save, as server-sent events.")
+    }
     return {
         "openapi": "3.1.0",
         "info": {"title": "tradeexecutor", "version": __version__, "license": {"name": "MIT", "identifier": "MIT"}},
@@ -111,7 +116,7 @@ def _describe_command(name: dict[str, Any]) -> dict[str, Any]:
     return {**described, "requestBody": {"required": True, "content": body}, "security": [{"bearer": []}]}
 
 
-def _describe_changes() -> dict[str, Any]:
+def _describe_stream(name: str, summary: str) -> dict[str, Any]:
     last = {
         "name": "Last-Event-ID",
         "in": "header",
@@ -122,9 +127,7 @@ def _describe_changes() -> dict[str, Any]:
     content = {"text/event-stream": {"schema": {"type": "string"}}}
     responses = {"200": _respond("Events, see docs/web-api.md.", content), **_describe_problems(())}
     parameters = [_describe_parameter(_ID, {"type": "string"}), last]
-    return _operate(
-        "v1_changes", "v1", "Send every save as a JSON Patch, as server-sent events.", parameters, responses
-    )
+    return _operate(f"v1_{name}", "v1", summary, parameters, responses)
 
 
 def _describe_parameter(parameter: Parameter, schema: dict[str, Any]) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class WebServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the streams, then wait for the other requests."""
-        self._app.streams.close()
+        self._app.close_streams()
         await super().shutdown(sockets)
 
 

@@ -166,6 +166,11 @@ class Catalogue:
         self._all = dict(self._named)
         self._lock = threading.Lock()
 
+    @property
+    def named(self) -> tuple[Strategy, ...]:
+        """The strategies that were named one by one, not found in a folder."""
+        return tuple(self._named.values())
+
     def list(self) -> list[Strategy]:
         """Return all strategies, by id."""
         return [strategy for _, strategy in sorted(self._scan().items())]

@@ -1,5 +1,5 @@
 /**
- * Follows the change stream of a strategy, to know at once when something was saved.
+ * Follows the stream of saves of a strategy, to know at once when something was saved.
  *
  * The stream begins with the save that the page shows, so the server sends only what is new. A lost connection is made
  * again, at once when the network or the page comes back. A hidden page holds no connection.
@@ -97,7 +97,7 @@ class Connection {
   private async follow(): Promise<void> {
     this.leaving = new AbortController();
     const options = { headers: getHeaders(), signal: this.leaving.signal, onOpen: () => this.open() };
-    for await (const { event } of readEvents(makeURL(under(this.id, "/changes")), this.key, options)) {
+    for await (const { event } of readEvents(makeURL(under(this.id, "/saves")), this.key, options)) {
       if (event.type === "error") {
         this.tell({ problem: readText(event.data) });
       } else if (event.id) {

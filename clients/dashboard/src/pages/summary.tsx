@@ -14,11 +14,16 @@ import type { PageProps } from "./strategy";
 
 const FEW = 3;
 
+/** Number of trades that are shown; the server requires at least ten. */
+const LATEST = 12;
+
 export function SummaryPage(props: PageProps) {
   const { route, id, version, at, summary, process } = props;
-  const attention = useAnswer<apiTypes.Attention>(makeURL(under(id, "/views/attention"), { at }), version);
+  // What takes the server longer is asked for when the figures of the same save have come, so that nothing waits for it.
+  const later = at ? version : summary.key;
+  const attention = useAnswer<apiTypes.Attention>(makeURL(under(id, "/views/attention"), { at }), later);
   const open = useAnswer<apiTypes.TableView>(makeURL(under(id, "/views/tables/open"), { at }), version);
-  const trades = useAnswer<apiTypes.TableView>(makeURL(under(id, "/views/tables/trades"), { at }), version);
+  const trades = useAnswer<apiTypes.TableView>(makeURL(under(id, "/views/tables/trades"), { at, last: LATEST }), version);
   return (
     <>
       <Tiles summary={summary} route={route} />
@@ -36,7 +41,7 @@ export function SummaryPage(props: PageProps) {
         </Card>
       )}
       <Card title="Value and drawdown">
-        <EquityChart {...props} />
+        <EquityChart {...props} version={later} />
       </Card>
       <Card title="Open positions">
         <Show answer={open}>
@@ -58,12 +63,12 @@ export function SummaryPage(props: PageProps) {
         <Show answer={trades}>
           {(table) => (
             <Table
-              table={takeLast(table, 12)}
+              table={table}
               label="latest trades"
               prefix="t"
               nothing="Nothing was traded yet."
               canSearch={false}
-              link={(row) => linkToTrade(route, takeLast(table, 12), row)}
+              link={(row) => linkToTrade(route, table, row)}
               file={nameTable(id, "trades", at)}
             />
           )}
@@ -71,11 +76,6 @@ export function SummaryPage(props: PageProps) {
       </Card>
     </>
   );
-}
-
-/** Return a table with the last rows only; trades come by their number. */
-function takeLast(table: apiTypes.TableView, count: number): apiTypes.TableView {
-  return { ...table, columns: table.columns.map((column) => ({ ...column, values: column.values.slice(-count) })) };
 }
 
 export function linkToTrade(route: PageProps["route"], table: apiTypes.TableView, row: number): string | undefined {

@@ -16,6 +16,9 @@ import { Empty } from "./states";
 const ROW = 34;
 const EXTRA = 12;
 
+/** Time after a key until the rows follow, milliseconds: keys that are pressed together are one search. */
+const TYPING = 30;
+
 /** From so many rows on the first sorting of a column would be felt. */
 const MANY = 20_000;
 
@@ -126,7 +129,7 @@ function SearchBox({ value, label, onChange }: { value: string; label: string; o
         const next = event.currentTarget.value;
         setText(next);
         clearTimeout(timer.current);
-        timer.current = setTimeout(() => onChange(next), 120);
+        timer.current = setTimeout(() => onChange(next), TYPING);
       }}
     />
   );

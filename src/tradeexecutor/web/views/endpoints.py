@@ -37,6 +37,7 @@ _END = Parameter("end", Time, "Last time, epoch seconds.", None)
 _POINTS = Parameter("points", Points, "Largest number of points of a line.", 1_500)
 _TABLE = Parameter("table", TableName, "Which table.", in_path=True)
 _OF_POSITION = Parameter("position", Number, "Id of the position, for the tables of one.", None)
+_LAST = Parameter("last", Points, "Only so many of the latest trades; other tables are whole.", None)
 _OTHER = Parameter("other", ShortText, "Id of the strategy to compare with.")
 _FORMAT = Parameter("format", Literal["csv", "parquet"], "Format of the file.", "csv")
 _FILES = ("text/csv; charset=utf-8", "application/vnd.apache.parquet")
@@ -55,7 +56,7 @@ ENDPOINTS = (
         _POINTS,
         _AT,
     ),
-    Endpoint.of("/views/tables/{table}", records.TableView, make_table_view, _TABLE, _OF_POSITION, _AT),
+    Endpoint.of("/views/tables/{table}", records.TableView, make_table_view, _TABLE, _OF_POSITION, _LAST, _AT),
     Endpoint.of(
         "/views/tables/{table}/file",
         bytes,

@@ -205,7 +205,7 @@ def _make_position_transactions(question: Question) -> TableData:
 TABLES: dict[str, MakeTable] = {
     "open": _of_state(make_open_positions),
     "closed": _of_state(make_closed_positions),
-    "trades": _of_state(make_trades),
+    "trades": lambda question: make_trades(question.saved.state, question.values.get("last")),
     "deposits": _of_state(make_flows),
     "messages": _make_messages,
     "plots": _make_plots,
