@@ -101,7 +101,7 @@ TREE = (
     Branch("sync", "what was read from the chain, and up to where", (Branch("treasury", "deposits and redemptions"),)),
     Branch("visualisation", "what the strategy draws", (Branch("plots", "by name"),)),
     Branch("uptime", "completed cycles"),
-    Branch("other_data", "what the strategy remembers"),
+    Branch("other_data", "what the strategy stores"),
     Branch("backtest_data", "period and benchmarks; only of a backtest"),
 )
 

@@ -170,7 +170,7 @@ def test_a_redemption_that_is_never_paid_is_told():
     assert result.diagnostics_data["pending_funding"] == [(START + 2 * HOUR, -2_000)]
     assert result.diagnostics_data["warnings"] == [
         f"1 redemptions were never paid, because they exceeded the cash, the first one, 2,000 at {START + 2 * HOUR}, "
-        "of which 1,000 were missing; PositionManager.get_pending_redemptions() says how much cash is wanted"
+        "of which 1,000 were missing; PositionManager.get_pending_redemptions() returns how much cash they need"
     ]
 
 

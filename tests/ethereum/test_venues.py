@@ -127,7 +127,7 @@ def test_a_vault_whose_price_has_changed_is_refused_before_anything_is_signed(va
     vault.execute(vault.plan(reserve=Decimal(5_000)))
     trade = vault.plan(reserve=Decimal(1_000))
     vault.trader.chain.mint(vault.trader.usdc, vault.pair.base.address, Decimal(500))
-    with pytest.raises(NotTradeable, match="the plan wants"):
+    with pytest.raises(NotTradeable, match="the plan needs"):
         vault.execute(trade)
     assert trade.is_planned()
     assert not trade.blockchain_transactions

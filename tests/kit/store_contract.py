@@ -188,7 +188,7 @@ class StoreContract:
 
 
 class DurableStoreContract(StoreContract):
-    """What a store promises whose state outlives the process."""
+    """What a store guarantees whose state outlives the process."""
 
     # --- Snapshots
 

@@ -448,7 +448,7 @@ def change_reference(state: State, **changes: int | str) -> None:
 def test_an_archive_that_holds_something_else_than_recorded_is_refused(state: State, path: Path):
     take_out(state, path)
     change_reference(state, transactions=7)
-    with pytest.raises(DamagedArchive, match="does not hold what the state says"):
+    with pytest.raises(DamagedArchive, match="differ from those that the state records"):
         restore_archives(state, path)
 
 

@@ -141,7 +141,7 @@ class BacktestOptions:
         Amount of the reserve currency; None uses ``initial_cash`` of the strategy.
     funding
         Further deposits and redemptions. A redemption that exceeds the cash waits until a decision finds enough of it;
-        `PositionManager.get_pending_redemptions` tells the strategy how much is wanted.
+        `PositionManager.get_pending_redemptions` returns how much is asked for.
     slippage
         How much worse than planned trades fill: a fraction, a model, or a function that makes a model from the
         pricing (for models that need volumes).

@@ -4,7 +4,7 @@ __all__ = ["BacktestRoutingIgnoredModel", "BacktestRoutingModel", "BacktestRouti
 
 
 class BacktestRoutingState:
-    """The routing of one cycle of a backtest; it has nothing to remember."""
+    """The routing of one cycle of a backtest; it has no data."""
 
     def __init__(self, pair_universe: object = None, wallet: object = None):
         self.pair_universe = pair_universe

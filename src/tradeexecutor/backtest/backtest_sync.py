@@ -78,7 +78,7 @@ class BacktestSyncModel(SyncModel):
     """Sync model that books queued deposits and redemptions, and the interest of loans.
 
     A redemption that exceeds the cash waits, and later redemptions wait behind it, until a cycle can pay it in full.
-    Meanwhile `TreasurySync.pending_redemptions` of the state tells the strategy how much cash is wanted.
+    Meanwhile `TreasurySync.pending_redemptions` of the state is the cash that they need.
 
     Parameters
     ----------

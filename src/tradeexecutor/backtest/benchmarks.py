@@ -19,7 +19,7 @@ from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniv
 
 __all__ = ["MOST_PAIRS", "make_benchmarks"]
 
-#: So many single pairs are remembered, those with the most trades.
+#: Number of single pairs that are recorded, those with the most trades.
 MOST_PAIRS = 5
 
 _DAY_US = 86_400 * 1_000_000

@@ -215,7 +215,7 @@ def _find_delayed_redemptions(delayed: Sequence[DelayedRedemption]) -> Iterator[
     if unpaid:
         yield (
             f"{len(unpaid)} redemptions were never paid, because they exceeded the cash, the first one, "
-            f"{_describe(unpaid[0])}; PositionManager.get_pending_redemptions() says how much cash is wanted"
+            f"{_describe(unpaid[0])}; PositionManager.get_pending_redemptions() returns how much cash they need"
         )
 
 

@@ -18,7 +18,7 @@ __all__ = ["DEFAULT_FEE", "create_pair", "create_universe", "parse_pair_symbol"]
 DEFAULT_FEE = 0.001
 
 #: Chain id of generated assets. Candles are from no chain, but clients accept only the id of a chain that they know;
-#: every client knows Ethereum. The addresses are hashes of symbols, so they are never those of a token on it.
+#: every client supports Ethereum. The addresses are hashes of symbols, so they are never those of a token on it.
 _CHAIN_ID = 1
 _EXCHANGE = "backtest"
 _RESERVE_DECIMALS = 6

@@ -105,7 +105,7 @@ VaultOption = Annotated[
         metavar="0x...",
         callback=_check_address,
         help="Contract of a vault whose share holders own the money of the wallet: its shares and requests are "
-        "recorded. The state remembers it.",
+        "recorded. It is stored in the state.",
         show_default=False,
     ),
 ]

@@ -161,7 +161,7 @@ def _list_words(where: str, options: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _find_place(where: str, folder: Path, options: Mapping[str, Any]) -> StateLocation | None:
-    """Return where the state is; None if an environment variable says it."""
+    """Return where the state is; None if an environment variable names it."""
     text = options.get("state_file")
     if text is None and isinstance(options.get("config"), str):
         content = _read_toml(folder / options["config"])

@@ -1,4 +1,4 @@
-"""What a running fleet tells other commands: a lock, and the file with the reports beside the file of the fleet."""
+"""What other commands read of a running fleet: a lock, and the reports in a file beside the file of the fleet."""
 
 import contextlib
 import datetime

@@ -8,7 +8,7 @@ from tradeexecutor.state.contract import contract_signature
 
 __all__ = ["setup_custom_log_levels", "setup_file_logging", "setup_logging", "setup_pytest_logging"]
 
-#: A level between INFO and WARNING for what a trader wants to see.
+#: A level between INFO and WARNING for what a trader should see.
 TRADE_LEVEL = 25
 
 _FORMAT = "%(asctime)s %(name)-40s %(levelname)-8s %(message)s"

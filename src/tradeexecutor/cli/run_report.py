@@ -1,4 +1,4 @@
-"""What a program that runs for long tells about itself: on the terminal, and as log messages."""
+"""What a program that runs for long reports: on the terminal, and as log messages."""
 
 import datetime
 import logging
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class RunReport:
-    """Tells what a program does.
+    """Reports what a program does.
 
     Attributes
     ----------

@@ -131,7 +131,7 @@ def _print_undo(place: StateLocation, undo: Undo) -> None:
     print_next_steps(
         {
             "Undo it": make_undo_command(undo),
-            "Check what it says now": shlex.join(["tradeexecutor", "validate", str(place)]),
+            "Check its contents now": shlex.join(["tradeexecutor", "validate", str(place)]),
         }
     )
     if isinstance(place, DatabaseAddress) and place.is_hiding:

@@ -175,7 +175,7 @@ class Writer(ABC):
         """Raise the time limit of later statements for maintenance."""
 
     def _remember_files(self) -> None:  # noqa: B027
-        """Remember which files the connection has open; called inside a transaction."""
+        """Record which files the connection has open; called inside a transaction."""
 
     def _check_place(self) -> None:  # noqa: B027
         """Raise `StoreMoved` when the database is no longer at the path where it was opened."""

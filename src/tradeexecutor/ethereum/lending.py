@@ -12,7 +12,7 @@ from tradeexecutor.strategy.lending import LendingPool
 
 __all__ = ["AaveLending", "check_aave_token"]
 
-#: Places of the tokens in what the pool says about a currency.
+#: Places of the tokens in the data of a currency in the pool.
 _A_TOKEN, _V_TOKEN = 8, 10
 
 
@@ -84,7 +84,7 @@ def check_aave_token(connection: ChainConnection, pool: str, token: AssetIdentif
         reserve = connection.call(pool, AAVE_RESERVE, currency.checksum_address)
         configuration = int(connection.call(pool, AAVE_CONFIGURATION, currency.checksum_address))
     except RpcError as error:
-        raise WrongChain(f"{pool} is no pool of Aave v3 that knows {currency}: {error}") from error
+        raise WrongChain(f"{pool} is no pool of Aave v3 with {currency}: {error}") from error
     actual = str(reserve[_V_TOKEN if token.is_debt() else _A_TOKEN]).lower()
     if actual != token.address:
         raise WrongChain(f"the pool {pool} has {actual} for {currency}, not {token}")

@@ -1,7 +1,7 @@
 """The vault whose share holders own the money of a strategy (ERC-4626, ERC-7540).
 
 The money is in the wallet of the strategy, so deposits and redemptions of share holders are transfers of the wallet,
-which `treasury` reads. This module adds what the vault knows about them: who the share holder is, how many shares exist
+which `treasury` reads. This module adds what the vault has recorded: who the share holder is, how many shares exist
 afterwards, and which requests wait for a settlement.
 
 The number of shares after a transfer is computed backwards from the number at the last block that is read, by the

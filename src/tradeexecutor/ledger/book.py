@@ -92,7 +92,7 @@ class Book:
         if account is None:
             identifier = asset.get_identifier()
             self._accounts[key] = account = Account(kind, identifier, position_id)
-            self._kept.append(asset)  # as long as the object lives, no other object has the same id()
+            self._kept.append(asset)  # as long as the object exists, no other object has the same id()
             self.assets.setdefault(identifier, asset)
         return account
 

@@ -90,7 +90,9 @@ class AppriseReceiver:
         for number, address in enumerate(addresses, 1):
             if not self._apprise.add(address):
                 scheme = address.partition("://")[0]
-                raise OperationRefused(f"notification address {number} ({scheme}://...) is none that apprise knows")
+                raise OperationRefused(
+                    f"notification address {number} ({scheme}://...) is of no kind that apprise supports"
+                )
 
     def send(self, message: Message) -> None:
         """Send a message to all addresses; raises `OSError` if one of them has failed."""
@@ -155,7 +157,7 @@ class StateWatcher:
     _equity: float = field(default=0.0, init=False, repr=False)
 
     def begin(self, state: State, now: datetime.datetime) -> None:
-        """Remember a state; what it contains is not news."""
+        """Record a state; nothing that it contains is notified."""
         self._settled = {trade.trade_id for trade in state.portfolio.get_all_trades() if _is_settled(trade)}
         self._flows = len(state.sync.treasury.balance_update_refs)
         self._cycle_at = state.last_cycle_at
@@ -250,7 +252,7 @@ class JobNotifier:
         self._problem = ""
 
     def on_start(self, state: State) -> None:
-        """Remember the state at the start of the loop."""
+        """Record the state at the start of the loop."""
         self._state = state
         self._watcher.begin(state, self._clock())
 

@@ -59,7 +59,7 @@ def describe_verdict(result: Optimisation, assessment: Assessment) -> tuple[str,
     best = result.best
     deflated = None if best is None else assessment.deflated_sharpe.get(best.number)
     if assessment.overfitting is not None and assessment.overfitting.probability >= _LIKELY:
-        return "bad", "OVERFITTED. What is best in one half of the time says nothing about the other half."
+        return "bad", "OVERFITTED. What is best in one half of the time is not better in the other half."
     if deflated is None:
         return "", ""
     if deflated < _CONVINCING:

@@ -42,7 +42,7 @@ Unit = Literal["usd", "fraction", "ratio", "count", "time", "span", "text"]
 _PROFIT_TOLERANCE = 0.02
 
 #: Why nothing can be compared with buying and holding.
-_NO_PRICES = "the file remembers no market prices"
+_NO_PRICES = "the state has no market prices"
 
 #: Shortest history for which yearly figures are shown.
 _MIN_ANNUALISED_TIME = datetime.timedelta(days=30)

@@ -113,7 +113,7 @@ class ReportContents:
     caveats
         Why figures mislead; a figure refers to them by number.
     mismatch
-        Why the state beside is hardly of the same strategy; empty when nothing speaks against it.
+        Why the state beside is hardly of the same strategy; empty when they may be.
     """
 
     values: dict[str, Any]

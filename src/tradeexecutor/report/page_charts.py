@@ -61,7 +61,7 @@ def draw_charts(state: State, candles: Any) -> tuple[list[DrawnChart], list[NotD
     Parameters
     ----------
     candles
-        Market data, see `ChartOptions`; None: what the state knows.
+        Market data, see `ChartOptions`; None: what the state has.
 
     Returns
     -------

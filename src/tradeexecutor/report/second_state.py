@@ -17,7 +17,7 @@ def _name(state: State) -> str:
 
 
 def describe_mismatch(state: State, other: State) -> str:
-    """Return why two states can hardly be of one strategy; empty when nothing speaks against it.
+    """Return why two states can hardly be of one strategy; empty when they may be.
 
     They are told apart by name, and by what they trade: the base tokens, because a backtest may trade against another
     stablecoin than the live strategy.

@@ -199,7 +199,7 @@ class StatisticsReport:
     columns
         Headings of the figures of both states; empty without a second one.
     mismatch
-        Why the two are hardly of the same strategy; empty when nothing speaks against it.
+        Why the two are hardly of the same strategy; empty when they may be.
     metrics
         Key metrics.
     tables
@@ -256,7 +256,7 @@ def collect_statistics(
     required_history
         Length of live trading from which on key metrics come from it.
     held
-        Result of buying and holding; None for what the state remembers.
+        Result of buying and holding; None for what the state has recorded.
     """
     held = held or next(iter(read_holdings(state)), None)
     as_of = as_of or find_last_time(state)

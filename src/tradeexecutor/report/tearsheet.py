@@ -50,7 +50,7 @@ def read_daily_benchmark(state: State) -> "pd.Series[float] | None":
 
 
 def write_tearsheet(state: State, target: Path) -> None:
-    """Write the HTML tear sheet of quantstats, beside buying and holding where the state remembers prices.
+    """Write the HTML tear sheet of quantstats, beside buying and holding where the state has prices.
 
     Its ratios have the definitions of quantstats: daily returns, 365 days a year.
 

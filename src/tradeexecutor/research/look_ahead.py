@@ -5,7 +5,7 @@ remain, the indicators are calculated again and the strategy runs again up to th
 decisions. An indicator or decision that differs depends on later data::
 
     candles        1  2  3  4  5  6  7  8  9       indicators of all candles    a b c d e f g h i
-    cut at 6       1  2  3  4  5                   indicators of the known      a b c d X             e is not honest
+    cut at 6       1  2  3  4  5                   indicators of the known      a b c d X             e looks ahead
 
 The candle that begins at the cut has only its open, at which the decision trades.
 

@@ -42,7 +42,7 @@ class OptunaNotInstalled(TradeExecutorError, ImportError):
 
 
 class OptunaSampler:
-    """A sampler that learns, see `RunSampler`.
+    """A sampler that chooses by the results of earlier runs, see `RunSampler`.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class OptunaSampler:
     seed
         Seed of what is random.
     storage, study
-        File that remembers the study, and the name of the study in it; without a file nothing is remembered.
+        File of the study, and the name of the study in it; without a file nothing is stored.
 
     Raises
     ------
@@ -114,7 +114,7 @@ class OptunaSampler:
     def tell(self, row: RunResult, *, is_accepted: bool) -> None:
         """Take a result. A failed run, and one without a value, teaches only that it failed."""
         _, trial = self._trials.pop(id(row.parameters), (None, None))
-        if trial is None:  # of an earlier search: the study knows it
+        if trial is None:  # of an earlier search: the study contains it
             return
         trial.set_user_attr(_ACCEPTED, is_accepted)
         if row.is_failed or None in row.objectives:

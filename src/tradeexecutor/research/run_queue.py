@@ -77,7 +77,7 @@ class RunQueue:
             Called with each row as it is completed.
         """
         rows: list[RunResult] = []
-        # A sampler that learns chooses when a worker is free; others keep the workers busy while a row is recorded.
+        # A sampler that uses results chooses when a worker is free; others keep the workers busy meanwhile.
         limit = self.executor.jobs * (1 if sampler.learns else 2)
         pending: dict[int, RunRequest] = {}
         keys: dict[int, str] = {}

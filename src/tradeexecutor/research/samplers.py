@@ -42,7 +42,7 @@ class RunSampler(Protocol):
 
 
 class GridSampler:
-    """Tries combinations in a given order, and learns nothing; see `RunSampler`."""
+    """Tries combinations in a given order, whatever their results; see `RunSampler`."""
 
     learns = False
 

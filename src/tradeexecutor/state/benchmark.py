@@ -1,4 +1,4 @@
-"""Prices that a backtest remembers, so that every screen compares the strategy with the same purchase."""
+"""Prices that a backtest records, so that every screen compares the strategy with the same purchase."""
 
 from dataclasses import dataclass, field
 

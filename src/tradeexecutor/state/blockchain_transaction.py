@@ -199,9 +199,9 @@ class BlockchainTransaction(Serialisable):
     realised_gas_units_consumed: int | None = None
     #: Wei per unit of gas.
     realised_gas_price: int | None = None
-    #: Why it failed, as the contract told; None unless it failed.
+    #: Why it failed, as the contract reported; None unless it failed.
     revert_reason: str | None = None
-    #: Calls that led to the failure, as the node told; None if it told nothing.
+    #: Calls that led to the failure, as the node reported; None if it reported none.
     stack_trace: str | None = None
     #: Changes of token balances that the vault allows.
     asset_deltas: list[JSONAssetDelta] = field(default_factory=new_list)

@@ -166,7 +166,7 @@ class CycleDuration(StateEnum):
 
 
 def _floor(ts: datetime.datetime, step: datetime.timedelta) -> datetime.datetime:
-    # The grid of an aware time lies on the clock of its zone.
+    # The grid of an aware time is that of the local time in its zone.
     zone = getattr(ts, "tzinfo", None)
     require_naive_utc(ts.replace(tzinfo=None) if zone is not None else ts, "time", InvalidValue)
     ts = datetime.datetime(ts.year, ts.month, ts.day, ts.hour, ts.minute, ts.second, ts.microsecond)

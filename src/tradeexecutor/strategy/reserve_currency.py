@@ -1,4 +1,4 @@
-"""Import path of existing strategies: names of reserve currencies. A universe knows its reserve currency itself."""
+"""Import path of existing strategies: names of reserve currencies. A universe has its reserve currency itself."""
 
 import enum
 

@@ -45,7 +45,7 @@ _SINGLE_PAIR = frozenset({"price"})
 #: Left out, because they need an id that the client does not send.
 _UNLISTED = frozenset({"position"})
 
-#: Tells the surrounding page how high this one is; an early message may be lost, so it is repeated.
+#: Sends the height of this page to the surrounding one; an early message may be lost, so it is repeated.
 HEIGHT_SCRIPT = (
     "(function(){function tell(){parent.postMessage({iframeContentHeight:"
     "document.documentElement.scrollHeight},'*')}tell();setInterval(tell,500);addEventListener('load',tell)})();"
@@ -53,7 +53,7 @@ HEIGHT_SCRIPT = (
 
 
 def add_height_message(page: str) -> str:
-    """Return a page that tells the page around it its height, again and again."""
+    """Return a page that sends its height to the page around it, again and again."""
     script = f"<script>{HEIGHT_SCRIPT}</script>"
     head, end, rest = page.rpartition("</body>")
     return f"{head}{script}{end}{rest}" if end else page + script
@@ -85,7 +85,7 @@ def make_policy(page: str, *inserted: str) -> str:
 
 
 def make_page(page: str, *inserted: str) -> Body:
-    """Return a page with its policy, which tells the page around it its height."""
+    """Return a page with its policy, which sends its height to the page around it."""
     page = add_height_message(page)
     policy = ("Content-Security-Policy", make_policy(page, *inserted))
     return Body(page.encode(), "text/html; charset=utf-8", (policy,))

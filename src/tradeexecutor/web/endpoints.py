@@ -92,7 +92,7 @@ class Site:
     computations
         Threads and kept results.
     descriptions, statuses, sources, charts
-        By id of a strategy: what is told about it, its process, the text of its program, and the charts that its
+        By id of a strategy: what is published about it, its process, the text of its program, and the charts that its
         program defines.
     queues
         By id of a strategy that this process runs: where its commands go.
@@ -112,7 +112,7 @@ class Site:
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def describe(self, strategy: Strategy) -> Description:
-        """Return what is told about a strategy."""
+        """Return what is published about a strategy."""
         return self.descriptions.get(strategy.id) or Description()
 
     def get_tree(self, saved: Saved) -> dict[str, Any]:

@@ -62,7 +62,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     detail
         What is wrong.
     remedy
-        What to do instead; None where the detail says all that is known.
+        What to do instead; None where the detail is complete.
     """
 
     type: str = "about:blank"

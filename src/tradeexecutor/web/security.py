@@ -33,7 +33,7 @@ Scope = Literal["read", "operate"]
 MAX_ADDRESS = 4_096
 MAX_BODY = 64 << 10
 
-#: Largest number of clients whose rates are remembered.
+#: Largest number of clients whose rates are kept.
 _MAX_CLIENTS = 10_000
 
 #: Addresses that answer without a token: what probes of a process ask, and the program of the dashboard, which is the

@@ -41,7 +41,7 @@ _HEADLINES = {
 
 
 class Description(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is told about a strategy beside its state; all of it may be left out.
+    """What is published about a strategy beside its state; all of it may be left out.
 
     Attributes
     ----------

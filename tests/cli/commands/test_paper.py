@@ -112,7 +112,7 @@ def test_trades_are_told_to_a_webhook(run: Run, strategy: Path, source: Path, st
     ]
     result = run(*words[:2], tmp_path / "other.json", *words[3:], "--new", "--notify", "nonsense://a:secret@b")
     assert result.exit_code == 1
-    assert "none that apprise knows" in result.stderr
+    assert "of no kind that apprise supports" in result.stderr
     assert "secret" not in result.stderr
 
 

@@ -412,7 +412,7 @@ export interface Problem {
   status: number;
   /** What is wrong. */
   detail: string;
-  /** What to do instead; null where the detail says all that is known. */
+  /** What to do instead; null where the detail is complete. */
   remedy: string | null;
 }
 

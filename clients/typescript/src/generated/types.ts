@@ -1688,9 +1688,9 @@ export interface BlockchainTransaction {
   realised_gas_units_consumed: number | null;
   /** Wei per unit of gas. */
   realised_gas_price: number | null;
-  /** Why it failed, as the contract told; null unless it failed. */
+  /** Why it failed, as the contract reported; null unless it failed. */
   revert_reason: string | null;
-  /** Calls that led to the failure, as the node told; null if it told nothing. */
+  /** Calls that led to the failure, as the node reported; null if it reported none. */
   stack_trace: string | null;
   /** Changes of token balances that the vault allows. */
   asset_deltas: Array<JSONAssetDelta>;

@@ -242,7 +242,7 @@ def summarise_performance(state: State, held: Holding | None = None) -> Performa
     Parameters
     ----------
     held
-        What to compare with; None: what the state remembers.
+        What to compare with; None: what the state has recorded.
     """
     portfolio = state.portfolio
     held = held or next(iter(read_holdings(state)), None)

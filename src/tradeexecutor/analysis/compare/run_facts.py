@@ -188,7 +188,7 @@ def _add_value(
     values: defaultdict[str, tuple[Decimal, Decimal]],
     name: str,
 ) -> None:
-    """Add quantity and value of an open position, and remember the latest price of a closed one."""
+    """Add quantity and value of an open position, and record the latest price of a closed one."""
     if position.last_pricing_at >= holding.priced_at:
         holding.priced_at = position.last_pricing_at
         if name not in values:

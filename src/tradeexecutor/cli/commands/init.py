@@ -128,4 +128,4 @@ def _print(state: State, state_file: Path) -> None:
             "Cash": f"{format_quantity(reserve.quantity)} {asset.token_symbol}",
         }
     )
-    print_next_steps({"See what it says": shlex.join(["tradeexecutor", "show-valuation", str(state_file)])})
+    print_next_steps({"See its contents": shlex.join(["tradeexecutor", "show-valuation", str(state_file)])})

@@ -388,7 +388,7 @@ def _describe_start(name: str, wallet: "HotWallet", chain: "ChainFile", settings
 
 
 def _make_should_stop(stopping: threading.Event) -> Callable[[], bool]:
-    """Return a function that says whether to stop: after a signal, or when the fleet of this program was killed."""
+    """Return a function that returns whether to stop: after a signal, or when the fleet of this program was killed."""
     fleet = os.environ.get(FLEET_VARIABLE)
     if fleet is None:
         return stopping.is_set

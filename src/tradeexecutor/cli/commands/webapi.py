@@ -121,7 +121,7 @@ def webapi(
 
 
 def read_descriptions(path: Path | None) -> "dict[str, Description]":
-    """Return what the file of ``--about`` tells, by id of the strategy; raises `CommandFailed`."""
+    """Return the contents of the file of ``--about``, by id of the strategy; raises `CommandFailed`."""
     import msgspec
 
     from tradeexecutor.web.summary import Description

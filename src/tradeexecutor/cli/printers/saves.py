@@ -123,7 +123,7 @@ def print_recovery(done: Recovery) -> None:
     print_line(f"Recovered from {shorten_path(done.chosen.path)}.", "bold green")
     if done.kept_as is not None:
         print_line(f"The previous file is now {shorten_path(done.kept_as)}.")
-    print_next_steps({"Check what it says": f"tradeexecutor validate {shlex.quote(shorten_path(done.path))}"})
+    print_next_steps({"Check its contents": f"tradeexecutor validate {shlex.quote(shorten_path(done.path))}"})
 
 
 def _describe_verdict(item: StateCopy, *, is_short: bool = False) -> str:

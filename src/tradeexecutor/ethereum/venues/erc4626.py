@@ -65,7 +65,7 @@ class ERC4626Venue(Venue):
             )
         if promised < limits.raw_least:
             raise NotTradeable(
-                f"{trade}: the vault gives {limits.taken.convert_to_decimal(int(promised))} now, the plan wants at "
+                f"{trade}: the vault gives {limits.taken.convert_to_decimal(int(promised))} now, the plan needs at "
                 f"least {limits.taken.convert_to_decimal(limits.raw_least)} {limits.taken.token_symbol}"
             )
         if trade.is_buy():

@@ -158,7 +158,7 @@ def print_checked(values: list[Any]) -> bytes | None:
     return text if len(text) <= MAX_TEXT_LENGTH else None
 
 
-#: What `print_plain_data` leaves to code that knows all types.
+#: What `print_plain_data` leaves to code for all types.
 _ONLY_PLAIN = (
     orjson.OPT_STRICT_INTEGER
     | orjson.OPT_PASSTHROUGH_SUBCLASS

@@ -213,7 +213,7 @@ def read_archive(state_path: Path, ref: ArchiveRef) -> Archive:
             path, f"the archive has form {archive.archive_version}, this program reads {ARCHIVE_VERSION}; upgrade it"
         )
     if archive.count() != _get_counts(ref):
-        raise DamagedArchive(path, "the archive does not hold what the state says")
+        raise DamagedArchive(path, "the contents of the archive differ from those that the state records")
     return archive
 
 

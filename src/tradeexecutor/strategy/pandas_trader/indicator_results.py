@@ -62,7 +62,7 @@ class IndicatorSeries:
     has_own_times
         Whether the values have times of their own, as those of resampled prices have, instead of one per candle.
     freq
-        Frequency of these times as pandas knows it; None otherwise.
+        Frequency of these times where pandas has found one; None otherwise.
     """
 
     __slots__ = ("cursor", "freq", "has_own_times", "series", "values")
@@ -168,7 +168,7 @@ class IndicatorResults:
             and (not has_times or np.array_equal(_as_us(index, where), candles.starts))
             and (len(candles) > 1 or not has_times or index.freq is None)
         ):
-            # The usual case is one value per candle. A single value may be that of a longer period, which pandas knows.
+            # The usual case is one value per candle. A single value may be that of a longer period, see its frequency.
             return IndicatorSeries(self.universe.get_cursor(pair), values, series)
         if not has_times:
             raise IndicatorCalculationFailed(
@@ -200,7 +200,7 @@ class IndicatorResults:
         if np.any(np.diff(stamps) <= 0):
             raise IndicatorCalculationFailed(f"{where}: times must increase and not repeat")
         if len(stamps) == 1 and last_end is None:
-            # Nothing tells the period of a single value, so it may still be in progress when the data ends.
+            # The period of a single value is unknown, so it may still be in progress when the data ends.
             return np.array([_NEVER], dtype=np.int64)
         if candles is None:
             length = self.universe.time_bucket // datetime.timedelta(microseconds=1)
@@ -227,7 +227,7 @@ class IndicatorResults:
     def find_labelled_by_end(self) -> list[tuple[str, str, datetime.datetime]]:
         """Return name, and for people whose it is, and last time of indicators that are labelled by ends of periods.
 
-        There are two pieces of evidence: pandas knows the times as ends of months, quarters or years, or the last
+        There are two pieces of evidence: the frequency in pandas is ends of months, quarters or years, or the last
         period would begin after the last candle.
         """
         found: list[tuple[str, str, datetime.datetime]] = []

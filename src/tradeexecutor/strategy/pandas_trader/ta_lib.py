@@ -4,7 +4,7 @@
     indicators.add("atr", ta_lib_indicator("ATR"), {"timeperiod": 14}, IndicatorSource.ohlcv)
 
 TA-Lib is an extra: ``pip install 'tradeexecutor[indicators]'`` installs a wheel, and needs no compiler. None of its
-functions looks ahead. Averages that are calculated recursively, such as those of RSI, ATR and EMA, remember the first
+functions looks ahead. Averages that are calculated recursively, such as those of RSI, ATR and EMA, depend on the first
 candle: with a shorter history they differ a little, so give a live strategy a warm-up of several times their length.
 """
 

@@ -245,7 +245,7 @@ def read_recorded_prices(state: "State", pair: TradingPairIdentifier) -> "pd.Ser
 
 
 def read_remembered_prices(state: "State", pair: TradingPairIdentifier) -> "pd.Series[float] | None":
-    """Return the prices of a pair at midnights that a backtest remembers; None where it does not."""
+    """Return the prices of a pair at midnights that a backtest recorded; None where it has none."""
     benchmarks = [] if state.backtest_data is None else state.backtest_data.benchmarks
     for benchmark in benchmarks:
         if benchmark.pairs == 1 and benchmark.name == pair.get_ticker():

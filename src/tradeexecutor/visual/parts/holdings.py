@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["find_holdings", "find_main_holding"]
 
-#: So many lines can be told apart.
+#: Largest number of lines that can be distinguished.
 _MOST = 5
 
 
@@ -25,15 +25,15 @@ def find_holdings(
 ) -> list[Holding]:
     """Return what could have been held, the one that figures show first; empty where no prices are known.
 
-    What a backtest remembers goes before candles, so that all screens start from the same price.  Candles of several
+    What a backtest recorded goes before candles, so that all screens start from the same price. Candles of several
     pairs are averaged as a backtest does it.
 
     Parameters
     ----------
     candles
-        See `find_candles`; for states that remember nothing.
+        See `find_candles`; for states without recorded prices.
     pairs
-        Only these; None: all that the state knows.
+        Only these; None: all that the state has.
     """
     remembered = read_holdings(state)
     if pairs is not None:

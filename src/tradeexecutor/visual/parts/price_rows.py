@@ -175,12 +175,12 @@ def read_pair(
 def _read_known_prices(
     state: "State", pair: TradingPairIdentifier, start_at: datetime.datetime | None, end_at: datetime.datetime | None
 ) -> "tuple[pd.Series[float], str]":
-    """Return the prices that the state itself knows of a pair, and where they come from."""
+    """Return the prices that the state itself has of a pair, and where they come from."""
     remembered = read_remembered_prices(state, pair)
     if remembered is not None:
         inside = crop(remembered.to_frame(), start_at, end_at).iloc[:, 0]
         if len(inside) > 1:
-            return inside, "prices at midnight, as the backtest remembers them"
+            return inside, "prices at midnight, as the backtest recorded them"
     recorded = crop(read_recorded_prices(state, pair).to_frame(), start_at, end_at).iloc[:, 0]
     return recorded, "prices recorded by trades and valuations"
 

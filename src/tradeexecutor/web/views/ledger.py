@@ -13,7 +13,7 @@ __all__ = ["make_ledger_view", "prove_ledger"]
 
 _ORDER = (Verdict.mismatch, Verdict.unprovable, Verdict.recovered, Verdict.balanced)
 
-#: Largest number of causes that are told of one balance.
+#: Largest number of causes that are named of one balance.
 _MAX_CAUSES = 5
 
 

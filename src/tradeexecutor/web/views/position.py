@@ -151,7 +151,7 @@ def _to_curve(name: str, unit: CurveUnit, points: Points) -> Curve:
 
 
 def _make_prices(state: State, position: TradingPosition) -> Curve:
-    """Return all prices that the state knows: of trades, valuations, samples, and the last one."""
+    """Return all prices that the state has: of trades, valuations, samples, and the last one."""
     points: Points = [
         (to_epoch(trade.executed_at), trade.executed_price)
         for trade in position.trades.values()
