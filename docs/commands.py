@@ -44,7 +44,7 @@ Errors are one line on standard error; results are on standard output, with `--j
 
 ## Global options
 
-They stand before or after the command.
+`--debug` stands before or after the command, `--version` alone.
 
 {options}
 """
@@ -138,7 +138,7 @@ def _render_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 
 def read_parameters(function: Callable[..., Any], command: str = "") -> list[Parameter]:
-    """Return the arguments and options of a command, in their order."""
+    """Return the arguments and options of a command, in their order; without a name they are the global ones."""
     return list(_iterate_parameters(function, command))
 
 
@@ -159,13 +159,15 @@ def _iterate_parameters(function: Callable[..., Any], command: str) -> Iterator[
             shown = ", ".join(f"`{item}`" for item in names)
             default = "" if is_required else _describe_default(parameter.default, info)
             (first,) = [item for item in names if item.startswith("--")][:1]
+            # A global option is in the environment only where its code says so.
+            variable = info.envvar or (find_variable(first.partition("/")[0], command) if command else "")
             yield Parameter(
                 f"{shown}{_describe_value(kind, info)}",
                 _finish(info.help),
                 default,
                 is_option=True,
                 is_required=is_required,
-                variable=f"`{info.envvar or find_variable(first.partition('/')[0], command)}`",
+                variable=f"`{variable}`" if variable else "",
             )
 
 

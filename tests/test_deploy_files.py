@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,14 @@ def test_the_services_of_compose_are_complete():
             assert service["environment"]["PGPASSWORD"]
             assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
     assert services["live"]["stop_grace_period"] == "20m"
+
+
+def test_a_start_without_the_key_names_the_file_that_is_missing(tmp_path: Path):
+    (tmp_path / "keystore").write_text("{}")
+    command = ["sh", str(DEPLOY / "start.sh")]
+    done = subprocess.run(command, env={"SECRETS": str(tmp_path)}, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"the file {tmp_path}/password is missing" in done.stderr
 
 
 def test_the_build_of_compose_has_the_extras_that_its_commands_need():

@@ -8,12 +8,14 @@ import runpy
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
 import tradeexecutor
 from tests.support import REPOSITORY
 from tradeexecutor.backtest.backtest_runner import run_backtest_for_module
 from tradeexecutor.cli.command_table import COMMANDS, STORE_COMMANDS
 from tradeexecutor.cli.lazy_commands import CommandEntry, LazyCommand
+from tradeexecutor.cli.main import app
 from tradeexecutor.state.codec.upcast import SCHEMA_VERSION
 from tradeexecutor.state.errors import TradeExecutorError
 
@@ -75,6 +77,14 @@ def test_every_command_and_option_is_in_the_reference(prefix: str, entry: Comman
         names = parameter.opts if parameter.param_type_name == "option" else [parameter.metavar or "?"]
         where = COMMANDS_PAGE if names == ["--debug"] else section  # a global option
         assert all(f"`{name}`" in where for name in names)
+
+
+def test_every_global_option_is_in_the_reference():
+    (section,) = re.findall(r"^## Global options$\n(.*?)(?=^##|\Z)", COMMANDS_PAGE, re.MULTILINE | re.DOTALL)
+    names = [name for parameter in get_command(app).params for name in parameter.opts]
+    assert {"--debug", "--version"} <= set(names)
+    missing = {name for name in names if f"`{name}`" not in section}
+    assert missing == {"--install-completion", "--show-completion"}  # those of typer, which every program with it has
 
 
 def test_the_pictures_of_the_fills_show_what_the_code_does():

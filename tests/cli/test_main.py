@@ -70,6 +70,8 @@ def test_a_misspelt_command_is_told_the_right_one(run: Run):
 def test_version(run: Run):
     assert run("version").stdout.startswith(f"tradeexecutor {__version__}\n")
     assert f'"version": "{__version__}"' in run("version", "--json").stdout
+    for words in (("--version",), ("--version", "demo")):
+        assert run(*words).stdout == f"tradeexecutor {__version__}\n"
 
 
 @pytest.mark.parametrize(

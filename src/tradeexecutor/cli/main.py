@@ -4,9 +4,11 @@ from typing import Annotated
 
 import typer
 
+from tradeexecutor import __version__
 from tradeexecutor.cli.command_table import COMMANDS, KEEP, STORE_COMMANDS
 from tradeexecutor.cli.failure import DEBUG_VARIABLE, DebugOption, set_debug
 from tradeexecutor.cli.lazy_commands import make_lazy_group
+from tradeexecutor.cli.output import print_line
 
 __all__ = ["app"]
 
@@ -43,14 +45,27 @@ def set_store_options(*, debug: DebugOption = False) -> None:
 app.add_typer(_store, name="store", rich_help_panel=KEEP)
 
 
+def _print_version(*, is_asked: bool) -> None:
+    if is_asked:
+        print_line(f"tradeexecutor {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def set_global_options(
     *,
     debug: Annotated[
         bool, typer.Option("--debug", envvar=DEBUG_VARIABLE, help="Show tracebacks and log messages.")
     ] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version, instead of a command."
+        ),
+    ] = False,
 ) -> None:
     """Backtest trading strategies, and examine the state files that backtests and live strategies write."""
+    del version  # its callback has printed it, and nothing else runs
     set_debug(enabled=debug)
 
 
