@@ -8,11 +8,12 @@ else. A test compares the page with what this program would write.
 import ast
 import contextlib
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from tradeexecutor.analysis.adjusted.summary import PerformanceSummary, summarise_performance
-from tradeexecutor.backtest.backtest_runner import run_backtest_for_module
+from tradeexecutor.backtest.backtest_runner import BacktestResult, run_backtest_for_module
 from tradeexecutor.state.display.formatting import format_percent, format_ratio
 from tradeexecutor.visual.parts.small_chart import draw_growth_svg
 
@@ -51,15 +52,20 @@ def find_strategies() -> list[Path]:
     return [path for path in sorted(STRATEGIES.glob("*.py")) if not path.name.startswith("_")]
 
 
-def make_entry(path: Path) -> Entry:
-    """Run a strategy on its own data, and return what is shown of it."""
+def run(path: Path) -> BacktestResult:
+    """Run a strategy on its own data."""
+    with contextlib.redirect_stderr(io.StringIO()):  # The warnings of a run are for the person who runs it.
+        return run_backtest_for_module(path, progress=False)
+
+
+def make_entry(path: Path, result: BacktestResult) -> Entry:
+    """Return what is shown of a strategy and its run."""
     source = path.read_text(encoding="utf-8")
     tree = ast.parse(source)
     paragraphs = (ast.get_docstring(tree) or "").split("\n\n")
     text = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs if not paragraph.startswith("    "))
     (decide,) = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "decide_trades")
-    with contextlib.redirect_stderr(io.StringIO()):  # The warnings of a run are for the person who runs it.
-        state, universe, _ = run_backtest_for_module(path, progress=False)
+    state, universe, _ = result
     return Entry(
         path,
         state.name or path.stem,
@@ -116,9 +122,9 @@ def write_table(entries: list[Entry]) -> str:
     )
 
 
-def render() -> dict[Path, str]:
+def render(run_strategy: Callable[[Path], BacktestResult] = run) -> dict[Path, str]:
     """Return the path and the content of each file of the gallery."""
-    entries = [make_entry(path) for path in find_strategies()]
+    entries = [make_entry(path, run_strategy(path)) for path in find_strategies()]
     page = _HEAD + write_table(entries) + "".join(f"\n{write_section(entry)}" for entry in entries)
     files = {PICTURES / f"{entry.path.stem}.svg": entry.picture for entry in entries}
     return {DOCS / "examples.md": page, **files}

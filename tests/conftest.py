@@ -4,11 +4,15 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support import NO_SHARED, find_shared_dir, find_state_files
+
+if TYPE_CHECKING:
+    from tests.kit.example_runs import Demo
 
 # A stranger's run of the tests depends on the code alone: "repeatable" tries the same examples every time. `make soak`
 # searches for new ones ("search"); each that it finds becomes an `@example` of its test. "thorough" is for the evening
@@ -70,6 +74,14 @@ def _shared_files_stay_as_they_are() -> Iterator[None]:
 def market_dir(shared_dir: Path) -> Path:
     """The folder of hourly candles (parquet)."""
     return shared_dir / "market"
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> "Demo":
+    """The results of `tradeexecutor demo`, to read only."""
+    from tests.kit.example_runs import run_demo  # loads pandas, for which no other test should wait
+
+    return run_demo(tmp_path_factory.mktemp("demo"))
 
 
 _LOGGERS = (logging.getLogger(), logging.getLogger("tradeexecutor"))

@@ -11,8 +11,8 @@ import pytest
 from typer.main import get_command
 
 import tradeexecutor
+from tests.kit.example_runs import run_example
 from tests.support import REPOSITORY
-from tradeexecutor.backtest.backtest_runner import run_backtest_for_module
 from tradeexecutor.cli.command_table import COMMANDS, STORE_COMMANDS
 from tradeexecutor.cli.lazy_commands import CommandEntry, LazyCommand
 from tradeexecutor.cli.main import app
@@ -46,8 +46,7 @@ def test_the_library_example_of_the_readme(
 ):
     folder = tmp_path / "backtests" / "trend_following"
     folder.mkdir(parents=True)
-    result = run_backtest_for_module(REPOSITORY / "examples" / "trend_following.py", progress=False)
-    result.state.write_json_file(folder / "state.json")
+    run_example("trend_following").state.write_json_file(folder / "state.json")
     monkeypatch.chdir(tmp_path)
     (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     exec(example, {})
@@ -108,7 +107,7 @@ def test_the_pictures_of_the_state_are_drawn_from_the_code():
 
 @pytest.mark.slow
 def test_the_gallery_shows_every_example_as_it_runs():
-    files = runpy.run_path(str(REPOSITORY / "docs" / "gallery.py"))["render"]()
+    files = runpy.run_path(str(REPOSITORY / "docs" / "gallery.py"))["render"](lambda path: run_example(path.stem))
     pictures = set((REPOSITORY / "docs" / "images" / "examples").glob("*.svg"))
     assert pictures == {path for path in files if path.suffix == ".svg"}
     for path, content in files.items():

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from tests.kit.example_runs import run_example
 from tests.support import REPOSITORY
 from tradeexecutor.analysis.adjusted.summary import summarise_performance
 from tradeexecutor.analysis.trade_analyser import build_trade_analysis
-from tradeexecutor.backtest.backtest_runner import run_backtest_for_module
 from tradeexecutor.state.state import State
 
 FORMULAS: dict[str, Any] = runpy.run_path(str(REPOSITORY / "docs" / "formulas.py"))
@@ -17,7 +17,7 @@ FORMULAS: dict[str, Any] = runpy.run_path(str(REPOSITORY / "docs" / "formulas.py
 
 @pytest.fixture(scope="module", params=["trend_following", "short_downtrend", "idle_cash_in_credit"])
 def state(request: pytest.FixtureRequest) -> State:
-    return run_backtest_for_module(REPOSITORY / "examples" / f"{request.param}.py", progress=False).state
+    return run_example(request.param).state
 
 
 def test_every_figure_is_on_the_page():

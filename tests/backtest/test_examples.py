@@ -5,18 +5,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.example_runs import EXAMPLES, run_example
 from tests.support import REPOSITORY
 from tradeexecutor.analysis.adjusted.summary import summarise_performance
 from tradeexecutor.backtest.backtest_runner import load_market_data, run_backtest_for_module
 from tradeexecutor.ledger.proof import prove
 
-EXAMPLES = sorted((REPOSITORY / "examples").glob("*.py"))
-
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_runs_on_its_own_data(path: Path):
-    state, universe, diagnostics = run_backtest_for_module(path, progress=False)
+    state, universe, diagnostics = run_example(path.stem)
     assert diagnostics["trades"] > 10
     assert diagnostics["failed_trades"] == 0
     portfolio = state.portfolio
@@ -31,14 +30,14 @@ def test_an_example_runs_on_its_own_data(path: Path):
 
 
 def test_the_trend_follower_uses_its_stop_loss_and_its_average():
-    state = run_backtest_for_module(REPOSITORY / "examples" / "trend_following.py", progress=False).state
+    state = run_example("trend_following").state
     stopped = [position.is_stop_loss() for position in state.portfolio.closed_positions.values()]
     assert True in stopped
     assert False in stopped
 
 
 def test_the_rebalancer_holds_several_assets_at_once():
-    state = run_backtest_for_module(REPOSITORY / "examples" / "rebalancing.py", progress=False).state
+    state = run_example("rebalancing").state
     most = max(len(plot.points) for plot in state.visualisation.plots.values())
     assert most > 50
     bases = {position.pair.base.token_symbol for position in state.portfolio.get_all_positions()}
@@ -63,7 +62,7 @@ def test_an_example_does_not_know_where_it_runs(path: Path):
 
 
 def test_the_short_example_is_short_only_and_pays_interest():
-    state = run_backtest_for_module(REPOSITORY / "examples" / "short_downtrend.py", progress=False).state
+    state = run_example("short_downtrend").state
     positions = list(state.portfolio.get_all_positions())
     assert len(positions) > 5
     assert all(position.is_short() for position in positions)
@@ -73,7 +72,7 @@ def test_the_short_example_is_short_only_and_pays_interest():
 
 @pytest.mark.slow
 def test_the_lender_never_leaves_more_than_its_reserve_and_tolerance_in_cash():
-    state = run_backtest_for_module(REPOSITORY / "examples" / "idle_cash_in_credit.py", progress=False).state
+    state = run_example("idle_cash_in_credit").state
     kinds = {position.is_credit_supply() for position in state.portfolio.get_all_positions()}
     assert kinds == {True, False}
     earned = sum(p.get_claimed_interest() for p in state.portfolio.get_all_positions() if p.is_credit_supply())
@@ -83,7 +82,7 @@ def test_the_lender_never_leaves_more_than_its_reserve_and_tolerance_in_cash():
 
 @pytest.mark.slow
 def test_the_long_short_example_holds_both_sides():
-    state = run_backtest_for_module(REPOSITORY / "examples" / "long_short.py", progress=False).state
+    state = run_example("long_short").state
     closed = list(state.portfolio.closed_positions.values())
     shorts = [position for position in closed if position.is_short()]
     assert len(shorts) > 10
@@ -98,7 +97,7 @@ def test_the_long_short_example_holds_both_sides():
 
 
 def test_the_allocator_leaves_the_vault_that_fails_and_waits_for_its_money():
-    state = run_backtest_for_module(REPOSITORY / "examples" / "vault_allocation.py", progress=False).state
+    state = run_example("vault_allocation").state
     by_symbol = {position.pair.base.token_symbol: position for position in state.portfolio.get_all_positions()}
     assert sorted(by_symbol) == ["BASIS", "CARRY", "STEADY"]
     assert by_symbol["CARRY"].is_closed()

@@ -15,6 +15,7 @@ from tests.kit.accounts import save_accounts
 from tests.kit.command_runner import STRATEGY, Run
 from tests.kit.trader import USDC
 from tests.support import REPOSITORY
+from tradeexecutor.cli import example_files
 from tradeexecutor.cli.command_table import COMMANDS, STORE_COMMANDS
 from tradeexecutor.cli.lazy_commands import LazyCommand
 from tradeexecutor.cli.main import app
@@ -79,7 +80,7 @@ def folder(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
 
 #: What each command is given, besides --json; several lines where it has several lists.
 ARGUMENTS: dict[str, list[tuple[str, ...]]] = {
-    "demo": [],  # below, it takes long
+    "demo": [],  # below, with fewer examples
     "backtest": [("ten_days.py", *CANDLES)],
     "optimize": [("ten_days.py", *CANDLES, "--param", "share=0.1:0.5:0.2", "--jobs", "1")],
     "download": [],  # needs an interface, see tests/cli/commands/test_download.py
@@ -170,10 +171,13 @@ def test_convert(run: Run, folder: Path):
     assert document["target"] == "sqlite:///other.db#demo"
 
 
-@pytest.mark.slow
-def test_demo(run: Run, folder: Path):
+def test_demo(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch):
+    names = ["trend_following", "vault_allocation"]
+    (folder / "examples").mkdir()
+    for name in names:
+        shutil.copy(REPOSITORY / "examples" / f"{name}.py", folder / "examples")
+    monkeypatch.setattr(example_files, "_FOLDERS", (folder / "examples",))
     document = read_document(run("demo", "--json"))
-    names = sorted(path.stem for path in (REPOSITORY / "examples").glob("*.py"))
     assert [Path(item["state_file"]).parent.name for item in document] == names
     assert all(item["trades"] > 0 for item in document)
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from tests.kit.example_runs import Demo
 from tests.kit.markets import DAY, START, make_candles, random_walk, run_two
 from tradeexecutor.cli.main import app
 from tradeexecutor.state.display.formatting import format_percent, format_ratio
@@ -69,11 +70,12 @@ def make_deposits(path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def get_case(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Callable[[str], Case]:
+def get_case(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest, demo: Demo
+) -> Callable[[str], Case]:
     folder = tmp_path_factory.mktemp("figures")
-    table = invoke("demo", "--output", folder / "demo")
     titles = {"rebalancing": "Risk-balanced portfolio", "trend_following": "Trend following"}
-    lines = {name: re.search(rf"^{title} .*$", table, re.MULTILINE) for name, title in titles.items()}
+    lines = {name: re.search(rf"^{title} .*$", demo.text, re.MULTILINE) for name, title in titles.items()}
     make_deposits(folder / "deposits.json")
     cases: dict[str, Case] = {}
 
@@ -82,7 +84,7 @@ def get_case(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRe
             if name == REAL:
                 path = request.getfixturevalue("shared_dir") / "states" / f"{name}.json"
             else:
-                path = folder / "demo" / name / "state.json" if name in titles else folder / f"{name}.json"
+                path = demo.find_state(name) if name in titles else folder / f"{name}.json"
             line = lines.get(name)
             statistics = json.loads(invoke("show-statistics", path, "--json"))
             cases[name] = Case(name, path, statistics, line and line.group())
@@ -154,7 +156,7 @@ def test_the_charts_end_where_the_figures_do(case: Case):
     assert ends["Strategy"] == pytest.approx(figures["total_return"], abs=1e-9)
     held = [end for name, end in ends.items() if name.startswith("Hold")]
     if figures["buy_and_hold"] is None:
-        # The file remembers no prices: nothing is called buy and hold.
+        # The file has no prices: nothing is called buy and hold.
         assert held == []
         assert "Buy and hold" not in traces
     else:

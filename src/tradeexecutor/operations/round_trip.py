@@ -1,9 +1,11 @@
 """Check that reading and writing a state file loses nothing."""
 
 import dataclasses
+import datetime
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from typing import Any, cast
 
 from tradeexecutor.state.codec.numbers_as_text import read_number
@@ -11,6 +13,9 @@ from tradeexecutor.state.trade_summary import TradeSummary
 
 #: Marks a missing key.
 _ABSENT = object()
+
+#: Types of values without parts, which nine of ten values have: loops compare them without a call.
+_PLAIN = frozenset((str, int, float, bool, type(None), Decimal, datetime.datetime))
 
 #: Figures of a trade summary that are computed from its other figures; the values in a file are replaced.
 _RECOMPUTED = frozenset(field.name for field in dataclasses.fields(TradeSummary) if not field.init) | {
@@ -43,8 +48,10 @@ def _find_dict_losses(original: dict[str, Any], written: dict[str, Any], path: s
     for key, value in original.items():
         if key in _RECOMPUTED and path.endswith(".summary"):
             continue
-        inner = f"{path}.{key}" if path else key
         counterpart = written.get(key, _ABSENT)
+        if _is_plainly_same(value, counterpart):
+            continue
+        inner = f"{path}.{key}" if path else key
         if counterpart is _ABSENT:
             yield f"{inner} is missing"
         else:
@@ -58,6 +65,7 @@ def _find_list_losses(original: list[Any], written: list[Any], path: str) -> Ite
     losses = [
         loss
         for index, (old, new) in enumerate(zip(original, written, strict=True))
+        if not _is_plainly_same(old, new)
         for loss in find_losses(old, new, f"{path}[{index}]")
     ]
     if losses and Counter(map(_get_key, original)) == Counter(map(_get_key, written)):
@@ -67,6 +75,11 @@ def _find_list_losses(original: list[Any], written: list[Any], path: str) -> Ite
 
 def _get_key(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
+
+
+def _is_plainly_same(original: Any, written: Any) -> bool:
+    kind = type(original)
+    return kind in _PLAIN and kind is type(written) and original == written
 
 
 def _is_same(original: Any, written: Any) -> bool:
@@ -99,11 +112,14 @@ def find_unknown_keys(value: Any, path: str = "") -> Iterator[str]:
         unknown = getattr(value, "unknown_keys", {})
         yield from (f"{path}.{key}" if path else str(key) for key in unknown)
         for field in dataclasses.fields(value):
-            inner = f"{path}.{field.name}" if path else field.name
-            yield from find_unknown_keys(getattr(value, field.name, None), inner)
+            item = getattr(value, field.name, None)
+            if type(item) not in _PLAIN:
+                yield from find_unknown_keys(item, f"{path}.{field.name}" if path else field.name)
     elif isinstance(value, dict):
         for key, item in cast(dict[Any, Any], value).items():
-            yield from find_unknown_keys(item, f"{path}[{key}]")
+            if type(item) not in _PLAIN:
+                yield from find_unknown_keys(item, f"{path}[{key}]")
     elif isinstance(value, list | tuple | set):
         for index, item in enumerate(cast(Iterable[Any], value)):
-            yield from find_unknown_keys(item, f"{path}[{index}]")
+            if type(item) not in _PLAIN:
+                yield from find_unknown_keys(item, f"{path}[{index}]")

@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.kit.command_runner import STRATEGY, Run, Spawn
+from tests.kit.command_runner import STRATEGY, Run
+from tests.kit.example_runs import EXAMPLES, Demo
 from tests.support import REPOSITORY
 from tradeexecutor.cli import example_files
 from tradeexecutor.state.state import State
@@ -338,29 +339,37 @@ def test_a_folder_that_cannot_be_written_to(run: Run, strategy: Path, candles: P
 # --- demo
 
 
+@pytest.mark.slow
+def test_the_demo_runs_all_examples(demo: Demo):
+    assert EXAMPLES
+    for example in EXAMPLES:
+        path = demo.find_state(example.stem)
+        assert f"{example.name}: " in demo.text
+        assert str(path.relative_to(demo.folder)) in demo.text
+        assert b'"closed_positions":{"' in path.read_bytes()
+    assert "What to look at next" in demo.text
+
+
+def test_the_demo_can_be_repeated_in_a_folder_of_ones_own(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(example_files, "_FOLDERS", (tmp_path / "examples",))
+    (tmp_path / "examples").mkdir()
+    shutil.copy(REPOSITORY / "examples" / "trend_following.py", tmp_path / "examples")
+    for number in (1, 2):
+        result = run("demo", "--output", tmp_path / "demo")
+        assert result.exit_code == 0, result.output
+        assert str(tmp_path / "demo" / "trend_following" / "state.json") in result.stdout, number
+
+
 def test_the_demo_says_where_it_looked_for_examples(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(example_files, "_FOLDERS", (tmp_path / "a", tmp_path / "b"))
     assert_fails(run("demo"), str(tmp_path / "a"))
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)  # ten programs
-def test_the_demo_runs_all_examples_and_what_it_suggests_works(
-    run: Run, spawn: Spawn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_what_the_demo_suggests_works(run: Run, demo: Demo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    shutil.copytree(demo.folder, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    result = spawn("demo")
-    assert result.returncode == 0, result.stderr
-    examples = [path.stem for path in (REPOSITORY / "examples").glob("*.py")]
-    assert examples
-    states = [Path("backtests") / "demo" / name / "state.json" for name in examples]
-    assert run("validate", *states).exit_code == 0
-    for name, path in zip(examples, states, strict=True):
-        assert f"{name}.py: " in result.stdout
-        assert str(path) in result.stdout
-        assert State.read_json_file(path).portfolio.closed_positions
-    assert "What to look at next" in result.stdout
-    commands = [line.strip() for line in result.stdout.splitlines() if line.startswith("    ")]
+    commands = [line.strip() for line in demo.text.splitlines() if line.startswith("    ")]
     assert len(commands) == 7
     for command in commands:
         if command.startswith("cp "):
@@ -371,8 +380,8 @@ def test_the_demo_runs_all_examples_and_what_it_suggests_works(
                 for word in command.split()[1:]
                 for path in (sorted(Path().glob(word)) if "*" in word else [word])
             ]
-            again = spawn(*arguments)
-            assert again.returncode == 0, again.stderr
+            again = run(*arguments)
+            assert again.exit_code == 0, again.stderr
             assert "never traded" not in again.stderr
 
 
