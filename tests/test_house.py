@@ -164,6 +164,8 @@ LATE_IMPORTS = {
         "tradeexecutor.ethereum.hot_wallet",
         "tradeexecutor.ethereum.live",
     },
+    # It needs pandas, which loads slowly.
+    "cli/exchange_options.py": {"tradeexecutor.backtest.feeds.sources"},
     # They need Starlette, which is an extra.
     "cli/web_options.py": {"tradeexecutor.web.app", "tradeexecutor.web.security"},
     "database/connection.py": {"tradeexecutor.database.postgresql"},  # needs psycopg, which is an extra

@@ -27,6 +27,12 @@ def test_importing_the_state_loads_no_heavy_library(module: str):
     assert not modules_loaded_by(f"import {module}") & HEAVY
 
 
+@pytest.mark.slow
+def test_ccxt_is_imported_only_for_an_exchange():
+    statement = "from tradeexecutor.backtest.feeds.sources import describe_exchange as d; d('kraken', ['A/B'], '1h')"
+    assert not modules_loaded_by(statement) & {"ccxt", "requests"}
+
+
 def test_the_version_is_the_installed_one():
     from importlib.metadata import version
 

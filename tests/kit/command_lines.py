@@ -18,7 +18,11 @@ COMMAND_LINES: dict[str, list[str]] = {
     "dashboard": ["F/missing.json --no-browser", "C --no-browser"],
     "demo": ["--output F/demo"],
     "demo-live": ["--output S"],
-    "download": ["S --from 2024-01-01", "F/missing.toml --from 2024-01-01"],
+    "download": [
+        "S --from 2024-01-01",
+        "F/missing.toml --from 2024-01-01",
+        "--exchange nothing --pair BTC/USD --time-frame 1h --from 2024-01-01",
+    ],
     "export": ["S --columns", "S -o F/tables", "S -o F/tables", "S -o F/again --json"],
     "fleet": ["F/missing.toml", "C", "S --status", "F/missing.toml --status --json"],
     "init": ["S", "F/new.json"],

@@ -30,6 +30,8 @@ class Exchange:
         Value of the header with the time of the exchange; None for no header.
     requests
         The paths that were asked for.
+    most_rows
+        Most candles of an answer, whatever limit was asked for.
     """
 
     rows: dict[str, list[list[float]]]
@@ -38,6 +40,7 @@ class Exchange:
     date: str | None = None
     requests: list[str] = field(default_factory=list)
     delisted: set[str] = field(default_factory=set)
+    most_rows: int = 1_000
     url: str = ""
 
     @property
@@ -50,11 +53,20 @@ class Exchange:
         return not self.delisted.isdisjoint(parse_qs(urlparse(path).query).get("symbol", []))
 
     def answer(self, path: str) -> str:
+        if urlparse(path).path.endswith("/exchangeInfo"):
+            return json.dumps({"symbols": [_describe_market(symbol) for symbol in self.rows]})
         query = {name: values[0] for name, values in parse_qs(urlparse(path).query).items()}
-        first, last, limit = (int(query[name]) for name in ("startTime", "endTime", "limit"))
-        rows = [row for row in self.rows[query["symbol"]] if first <= row[0] <= last][:limit]
+        first, last, limit = (int(query.get(name, 2**62)) for name in ("startTime", "endTime", "limit"))
+        rows = [row for row in self.rows[query["symbol"]] if first <= row[0] <= last][: min(limit, self.most_rows)]
         # Numbers as texts, as many exchanges send them.
         return json.dumps([[row[0], *map(str, row[1:])] for row in rows])
+
+
+def _describe_market(symbol: str) -> dict[str, object]:
+    """What the interface that ccxt calls binance says about a market."""
+    base = symbol.removesuffix("USDT")
+    permissions = {"isSpotTradingAllowed": True, "permissions": ["SPOT"], "filters": [], "orderTypes": ["LIMIT"]}
+    return {"symbol": symbol, "status": "TRADING", "baseAsset": base, "quoteAsset": "USDT", **permissions}
 
 
 def make_rows(

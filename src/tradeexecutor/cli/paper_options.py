@@ -34,7 +34,7 @@ FeedOption = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="With --paper: the TOML file of a candle interface, the one of `download`.",
+        help="With --paper: the TOML file of a candle interface or an exchange, the one of `download`.",
         show_default=False,
     ),
 ]
@@ -49,7 +49,8 @@ HistoryOption = Annotated[
 WarmUpOption = Annotated[
     str,
     typer.Option(
-        metavar="TIME", help="With --feed: how much older than the first decision the candles for the indicators are."
+        metavar="TIME",
+        help="With --feed and --exchange: how much older than the first decision the candles for the indicators are.",
     ),
 ]
 GapsOption = Annotated[

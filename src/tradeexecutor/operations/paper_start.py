@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from tradeexecutor.backtest.delisting import Delisting
+from tradeexecutor.backtest.feeds.exchanges import ExchangeSource
 from tradeexecutor.backtest.feeds.files import FileFeed
-from tradeexecutor.backtest.feeds.http import HttpFeed, read_source
+from tradeexecutor.backtest.feeds.http import HttpSource
 from tradeexecutor.backtest.feeds.market import GapPolicy, GrowingMarket
+from tradeexecutor.backtest.feeds.sources import open_feed
 from tradeexecutor.operations.candle_data import TOLD_FROM_FILES, load_data
 from tradeexecutor.operations.operator_commands import CommandQueue
 from tradeexecutor.operations.paper import PaperLoop, PaperSettings, create_paper_state, get_start
@@ -32,7 +34,7 @@ class PaperData:
     data
         Candle files that grow, and folders of them; empty with `feed`.
     feed
-        Description of a candle interface; None with `data`.
+        Description of an exchange or of a candle interface; None with `data`.
     history
         Older candles: files and names of data sets.
     warm_up
@@ -44,7 +46,7 @@ class PaperData:
     """
 
     data: Sequence[str]
-    feed: Path | None
+    feed: HttpSource | ExchangeSource | None
     history: Sequence[str]
     warm_up: datetime.timedelta
     gaps: str
@@ -67,7 +69,7 @@ def open_market(named: PaperData, start_at: datetime.datetime) -> GrowingMarket:
     history = {pair: candles for name in named.history for pair, candles in load_data(name, TOLD_FROM_FILES).items()}
     if named.feed is not None:
         # The same first candle after each restart, so that indicators do not depend on restarts.
-        feed = HttpFeed(read_source(named.feed), start_at - named.warm_up, known_elsewhere=history.keys())
+        feed = open_feed(named.feed, start_at - named.warm_up, known_elsewhere=history.keys())
     else:
         feed = FileFeed([Path(name) for name in named.data])
     return GrowingMarket(feed, history, GapPolicy(named.gaps), fee=named.fee)

@@ -13,10 +13,11 @@ from tests.kit.exchange import Exchange, make_rows, serve
 from tests.kit.markets import DAY, HOUR, START, flat, make_candles, random_walk
 from tradeexecutor.backtest.feeds.download import download, read_provenance
 from tradeexecutor.backtest.feeds.files import FileFeed
-from tradeexecutor.backtest.feeds.http import HttpFeed, HttpSource, read_source
+from tradeexecutor.backtest.feeds.http import HttpFeed, HttpSource
 from tradeexecutor.backtest.feeds.interface import CandleFeed, FeedNotValid, FeedUnavailable
 from tradeexecutor.backtest.feeds.market import GapPolicy, GrowingMarket, MarketDataGap
 from tradeexecutor.backtest.feeds.series import cut, find_gaps, join
+from tradeexecutor.backtest.feeds.sources import read_source
 from tradeexecutor.state.errors import OperationRefused
 from tradeexecutor.strategy.market_data import Candles
 

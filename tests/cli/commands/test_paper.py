@@ -121,6 +121,7 @@ def test_what_paper_trading_needs(run: Run, strategy: Path, source: Path, tmp_pa
     for words, message in (
         (("--paper", "--new"), "either --data or --feed"),
         (("--paper", "--new", "--data", "x", "--feed", source), "either --data or --feed"),
+        (("--paper", "--new", "--feed", source, "--exchange", "kraken"), "describes the source already"),
         (("--paper", "--feed", source), "add --new to create it"),
         (("--new",), "to trade with real money"),
         (("--paper", "--new", "--feed", source, "--cash", 0), "--cash"),

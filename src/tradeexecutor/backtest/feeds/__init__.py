@@ -2,7 +2,10 @@
 
 interface   what a source is
 files       files and folders that another program extends
-http        candle APIs of exchanges
+paged       sources that are asked page by page: what is new, and the last candles again
+http        interfaces that a user describes
+exchanges   exchanges that ccxt knows
+sources     the two of them as users name them
 series      joining, comparing and filling series of candles
 market      the market of a running strategy: history, source, gaps, late and revised candles
 download    candles of a source in Parquet files

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tradeexecutor import __version__
-from tradeexecutor.backtest.feeds.http import HttpFeed
 from tradeexecutor.backtest.feeds.interface import FeedNotValid
+from tradeexecutor.backtest.feeds.paged import PagedFeed
 from tradeexecutor.backtest.feeds.series import Gap, find_gaps, join
 from tradeexecutor.backtest.parquet import read_parquet
 from tradeexecutor.state.errors import OperationRefused
@@ -55,7 +55,7 @@ class Downloaded:
 
 
 def download(
-    feed: HttpFeed,
+    feed: PagedFeed[Any],
     folder: Path,
     now: datetime.datetime,
     end_at: datetime.datetime | None = None,
@@ -93,7 +93,7 @@ def download(
 class _Download:
     """The download of one pair."""
 
-    feed: HttpFeed
+    feed: PagedFeed[Any]
     pair: str
     path: Path
     now: datetime.datetime
@@ -104,7 +104,7 @@ class _Download:
         source, pair, path = self.feed.source, self.pair, self.path
         if "/" in pair:
             raise FeedNotValid(f"name the pair {pair} with a dash, it becomes the name of a file")
-        origin = {"url": source.url, "symbol": source.symbols[pair], "interval": source.interval}
+        origin = self.feed.describe_origin(pair)
         known = _load(path, origin, source.time_frame) if path.exists() else None
         before = 0 if known is None else len(known)
         wanted_at = self.feed.start_at
@@ -115,14 +115,14 @@ class _Download:
                 known = join(known, earlier)
                 _save(path, known, origin)
         start = wanted_at if known is None else max(known.last_end_at, wanted_at)
-        while start + source.time_frame <= until:
-            page_end = min(start + (source.limit - 1) * source.time_frame, until - source.time_frame)
-            page = self.feed.fetch(pair, start, page_end, self.now)
-            if page is not None:
-                known = page if known is None else join(known, page)
+        last = until - source.time_frame
+        while start <= last:
+            page = self.feed.fetch_page(pair, start, last, self.now)
+            if page.candles is not None:
+                known = page.candles if known is None else join(known, page.candles)
                 _save(path, known, origin)
-            self.on_page(pair, page_end)
-            start = page_end + datetime.timedelta(microseconds=1)
+            start = page.next_at
+            self.on_page(pair, min(start, until))
         if known is None:
             return Downloaded(pair, path, 0, 0, None, None, ())
         gaps = tuple(find_gaps(known))

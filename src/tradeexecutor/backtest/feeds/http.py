@@ -18,29 +18,17 @@ order, and numbers may be texts. An interface that asks to wait (429, 418, 503) 
 """
 
 import datetime
-import email.utils
 import json
-import logging
-import time
-import tomllib
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
+from tradeexecutor.backtest.feeds.interface import FeedNotValid, FeedUnavailable
+from tradeexecutor.backtest.feeds.paged import PagedFeed, Rows, read_pause, to_milliseconds
 
-from tradeexecutor.backtest.feeds.interface import CandleFeed, FeedNotValid, FeedUnavailable
-from tradeexecutor.backtest.feeds.series import join
-from tradeexecutor.state.types import EPOCH
-from tradeexecutor.strategy.market_data import Candles, InvalidCandles
-from tradeexecutor.strategy.time_frame import parse_time_frame
-
-__all__ = ["HttpFeed", "HttpSource", "read_source"]
-
-logger = logging.getLogger(__name__)
+__all__ = ["HttpFeed", "HttpSource"]
 
 _COLUMNS = ("time", "open", "high", "low", "close", "volume")
 
@@ -103,119 +91,25 @@ class HttpSource:
             raise FeedNotValid("limit must be at least 2, attempts at least 1, and timeout positive")
 
 
-def read_source(path: Path) -> HttpSource:
-    """Return the source that a TOML file describes; raises `FeedNotValid`, which names the file."""
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-        symbols = content.pop("pairs", {})
-        length = parse_time_frame(str(content.pop("time_frame", "")))
-        if not isinstance(length, datetime.timedelta):
-            raise FeedNotValid("time_frame must have a fixed length, not one of the calendar")
-        return HttpSource(symbols=symbols, time_frame=length, **content)
-    except OSError as error:
-        raise FeedNotValid(f"{path} cannot be read: {error.strerror}") from None
-    except TypeError as error:
-        raise FeedNotValid(f"{path}: {str(error).removeprefix('HttpSource.__init__() ')}") from None
-    except (FeedNotValid, InvalidCandles, ValueError) as error:
-        raise FeedNotValid(f"{path}: {error}") from None
-
-
 @dataclass(slots=True)
-class HttpFeed(CandleFeed):
-    """Candles of an interface.
+class HttpFeed(PagedFeed[HttpSource]):
+    """Candles of an interface; see `PagedFeed`."""
 
-    Each reading asks for what is new, and again for the last candles, which the interface may have revised.
-
-    Attributes
-    ----------
-    source
-        The interface.
-    start_at
-        First candle to ask for, naive UTC.
-    overlap
-        Number of known candles that are asked for again.
-    known_elsewhere
-        Pairs of which another source has older candles, so that this one need not have any.
-    wait, clock
-        `wait` sleeps for a number of seconds; `clock` returns a number of seconds that never goes back.
-    """
-
-    source: HttpSource
-    start_at: datetime.datetime
-    overlap: int = 3
-    known_elsewhere: Collection[str] = ()
-    wait: Callable[[float], None] = time.sleep
-    clock: Callable[[], float] = time.monotonic
-    _known: dict[str, Candles] = field(default_factory=dict[str, Candles], init=False, repr=False)
     _asked_at: float | None = field(default=None, init=False, repr=False)
 
-    def read(self, now: datetime.datetime) -> dict[str, Candles]:
-        """Return the candles of all pairs, see `CandleFeed.read`.
+    @property
+    def limit(self) -> int:
+        """Most candles of one answer."""
+        return self.source.limit
 
-        A pair that the interface does not answer for, as after a delisting, keeps the candles that are known of it; to
-        others it makes no difference.
-
-        Raises
-        ------
-        FeedUnavailable
-            The interface answered for no pair, a pair never had candles, or the clock of the interface differs from
-            `now` by more than `HttpSource.max_drift`.
-        """
-        failures: list[FeedUnavailable] = []
-        for pair in self.source.symbols:
-            known = self._known.get(pair)
-            start = self.start_at
-            if known is not None:
-                start = max(start, known.last_end_at - (self.overlap + 1) * self.source.time_frame)
-            try:
-                fresh = self.fetch(pair, start, now, now)
-            except FeedUnavailable as error:
-                failures.append(error)
-                if len(failures) == len(self.source.symbols) or (known is None and pair not in self.known_elsewhere):
-                    raise
-                logger.warning("%s: %s", pair, error)
-                continue
-            if fresh is not None:
-                self._known[pair] = fresh if known is None else join(known, fresh)
-            elif known is None and pair not in self.known_elsewhere:
-                raise FeedUnavailable(f"{pair} has no candle from {start} to {now}")
-        return {pair: self._known[pair] for pair in self.source.symbols if pair in self._known}
-
-    def fetch(
-        self, pair: str, start: datetime.datetime, until: datetime.datetime, now: datetime.datetime
-    ) -> Candles | None:
-        """Return the candles of a pair that start from one time up to another; None if there are none.
-
-        Parameters
-        ----------
-        now
-            Present time, naive UTC, with which the clock of the interface is compared.
-        """
+    def describe_origin(self, pair: str) -> dict[str, str]:
+        """Return address, symbol and interval."""
         source = self.source
-        rows: dict[int, list[float]] = {}
-        while start <= until:
-            end = min(until, start + (source.limit - 1) * source.time_frame)
-            page = self._fetch_page(pair, start, end, now)
-            rows |= page
-            # A page without candles is a gap, not the end.
-            start = end + datetime.timedelta(microseconds=1)
-        if not rows:
-            return None
-        table = np.array([rows[when] for when in sorted(rows)], dtype=np.float64)
-        volume = table[:, 4] if "volume" in source.columns else None
-        return Candles(
-            np.array(sorted(rows), dtype=np.int64),
-            *table[:, :4].T,
-            volume=volume,
-            bucket=source.time_frame,
-            source=pair,
-        )
+        return {"url": source.url, "symbol": source.symbols[pair], "interval": source.interval}
 
-    def _fetch_page(
-        self, pair: str, start: datetime.datetime, end: datetime.datetime, now: datetime.datetime
-    ) -> dict[int, list[float]]:
+    def _fetch_rows(self, pair: str, start: datetime.datetime, end: datetime.datetime) -> Rows:
         source = self.source
-        first, last = ((when - EPOCH) // datetime.timedelta(milliseconds=1) for when in (start, end))
+        first, last = to_milliseconds(start), to_milliseconds(end)
         url = source.url.format(
             symbol=source.symbols[pair],
             interval=source.interval,
@@ -225,17 +119,12 @@ class HttpFeed(CandleFeed):
             start=-(-first // 1000),
             end=last // 1000,
         )
-        answer: Any = self._get(url, now)
+        answer: Any = self._get(url)
         for key in filter(None, source.rows.split(".")):
             answer = answer.get(key) if isinstance(answer, dict) else None
         if not isinstance(answer, list):
             raise FeedUnavailable(f"{pair}: the answer has no list of candles at {source.rows or 'its top'}")
-        found: dict[int, list[float]] = {}
-        for row in cast(list[Any], answer):
-            when, values = self._read_row(pair, row)
-            if first * 1000 <= when <= last * 1000:
-                found[when] = values
-        return found
+        return dict(self._read_row(pair, row) for row in cast(list[Any], answer))
 
     def _read_row(self, pair: str, row: Any) -> tuple[int, list[float]]:
         """Return start (us) and prices of a row."""
@@ -250,7 +139,7 @@ class HttpFeed(CandleFeed):
             raise FeedUnavailable(f"{pair}: {row!r} is no candle: {error!r}") from error
         return int(when * (1_000 if when >= _MILLISECONDS_FROM else 1_000_000)), values
 
-    def _get(self, url: str, now: datetime.datetime) -> Any:
+    def _get(self, url: str) -> Any:
         """Return the JSON of an answer; asks again when the interface asks to wait, or does not answer."""
         source = self.source
         problem = ""
@@ -261,14 +150,14 @@ class HttpFeed(CandleFeed):
             try:
                 request = urllib.request.Request(url, headers={"User-Agent": "tradeexecutor"})
                 with urllib.request.urlopen(request, timeout=source.timeout) as answer:
-                    self._check_clock(answer.headers.get("Date"), now)
+                    self._check_clock(answer.headers.get("Date"))
                     return json.loads(answer.read(_MAX_ANSWER))
             except urllib.error.HTTPError as error:
                 with error:
                     problem = f"it answered {error.code}"
                     if error.code not in _WAIT_CODES:
                         break
-                    self.wait(_read_pause(error.headers.get("Retry-After"), source.max_wait))
+                    self.wait(read_pause(error.headers.get("Retry-After"), source.max_wait))
             except (OSError, ValueError) as error:
                 problem = str(error)
         raise FeedUnavailable(f"{url.partition('?')[0]} gave no candles: {problem}")
@@ -279,24 +168,3 @@ class HttpFeed(CandleFeed):
             if left > 0:
                 self.wait(left)
         self._asked_at = self.clock()
-
-    def _check_clock(self, text: str | None, now: datetime.datetime) -> None:
-        """Raise `FeedUnavailable` if the clocks differ: candles would seem to be late, or to come from the future."""
-        if not text:
-            return
-        try:
-            theirs = email.utils.parsedate_to_datetime(text).astimezone(datetime.UTC).replace(tzinfo=None)
-        except ValueError:
-            return
-        drift = abs((theirs - now).total_seconds())
-        if drift > self.source.max_drift + 1:  # the header has whole seconds
-            raise FeedUnavailable(
-                f"the clock of this machine ({now}) and that of the interface ({theirs}) differ by {drift:.0f} seconds"
-            )
-
-
-def _read_pause(text: str | None, longest: float) -> float:
-    try:
-        return min(max(float(text or 1.0), 0.0), longest)
-    except ValueError:
-        return min(1.0, longest)

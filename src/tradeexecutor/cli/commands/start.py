@@ -27,6 +27,7 @@ from tradeexecutor.cli.chain_options import (
     open_wallet,
 )
 from tradeexecutor.cli.config_file import ConfigOption
+from tradeexecutor.cli.exchange_options import ExchangeOption, PairOption, TimeFrameOption, read_feed_source
 from tradeexecutor.cli.failure import EXIT_HUNG, CommandFailed
 from tradeexecutor.cli.live_options import (
     ApproveOption,
@@ -97,6 +98,7 @@ EXAMPLES = (
     "tradeexecutor start my_strategy.py sqlite:///trading.db#mine --chain base.json --rpc URL --check-accounts",
     "tradeexecutor start --config live.toml",
     "tradeexecutor start my_strategy.py paper.json --paper --feed exchange.toml --new",
+    "tradeexecutor start my_strategy.py paper.json --paper --exchange kraken --pair BTC/USD --time-frame 1h --new",
     "tradeexecutor start my_strategy.py backtests/my_strategy/state.json --paper --data candles",
 )
 
@@ -140,6 +142,9 @@ def start(
     paper: PaperOption = False,
     data: PaperDataOption = None,
     feed: FeedOption = None,
+    exchange: ExchangeOption = None,
+    pair: PairOption = None,
+    time_frame: TimeFrameOption = None,
     history: HistoryOption = None,
     warm_up: WarmUpOption = "30d",
     gaps: GapsOption = "keep",
@@ -180,8 +185,11 @@ def start(
     report = RunReport(is_printed=not log.is_for_programs)
     with write_log(log):
         if paper:
-            if bool(data) == (feed is not None):
-                raise typer.BadParameter("needs market data: either --data or --feed", param_hint="--paper")
+            source = read_feed_source(feed, exchange, pair, time_frame)
+            if bool(data) == (source is not None):
+                raise typer.BadParameter(
+                    "needs market data: either --data or --feed or --exchange", param_hint="--paper"
+                )
             trigger = strategy_cycle_trigger != "cycle_offset"
             given = {"--approve": approve, "--cycle-duration": cycle_duration, "--strategy-cycle-trigger": trigger}
             for hint in (option for option, value in {**given, "--vault": vault}.items() if value):
@@ -193,7 +201,7 @@ def start(
                 strategy=strategy,
                 place=state_file,
                 data=PaperData(
-                    data or (), feed, history or (), read_option("--warm-up", parse_duration, warm_up), gaps, fee
+                    data or (), source, history or (), read_option("--warm-up", parse_duration, warm_up), gaps, fee
                 ),
                 is_new=new,
                 start_at=start_from,
