@@ -77,7 +77,8 @@ class BacktestPricing(PricingModel):
         self._asked = self._clock = to_us(ts)
         self._fills_before_clock = fills_before
 
-    def _to_us(self, ts: datetime.datetime) -> int:
+    def to_us(self, ts: datetime.datetime) -> int:
+        """Return a time as microseconds since 1970; raises `FuturePrice` if it is later than the simulated one."""
         # The same time is converted many times in a row.
         if ts is not self._asked_at:
             asked = to_us(ts)
@@ -90,7 +91,7 @@ class BacktestPricing(PricingModel):
     def _find(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> tuple[CandleCursor, int, int]:
         """Return cursor, index of the last candle that has started, and age of the market price in us."""
         cursor = self.universe.get_cursor(pair)
-        now = self._to_us(ts)
+        now = self.to_us(ts)
         index = cursor.seek(now)
         if index < 0:
             begins = cursor.candles.first_start_at
@@ -106,7 +107,7 @@ class BacktestPricing(PricingModel):
     def get_mid_price(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> float:
         """Return the market price in USD, see the module docstring; raises `FuturePrice` and `PriceUnavailable`."""
         cursor = self.universe.get_cursor(pair)
-        now = self._to_us(ts)
+        now = self.to_us(ts)
         index = cursor.seek(now)
         if index >= 0 and cursor.ends[index] > now:
             return cursor.open[index]
@@ -116,7 +117,7 @@ class BacktestPricing(PricingModel):
     def get_last_price(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> float:
         """Return the market price in USD of any age; raises `PriceUnavailable` only before the data begins."""
         cursor = self.universe.get_cursor(pair)
-        now = self._to_us(ts)
+        now = self.to_us(ts)
         index = cursor.seek(now)
         if index < 0:
             return self.get_mid_price(ts, pair)  # raises
@@ -125,14 +126,14 @@ class BacktestPricing(PricingModel):
     def is_market_open(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> bool:
         """Return True if a candle of the pair is in progress at `ts`, so that the market is open."""
         cursor = self.universe.get_cursor(pair)
-        now = self._to_us(ts)
+        now = self.to_us(ts)
         index = cursor.seek(now)
         return index >= 0 and cursor.ends[index] > now
 
     def can_trade(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> bool:
         """Return True if a candle of the pair starts at `ts`; only then a price of that time is known."""
         cursor = self.universe.get_cursor(pair)
-        now = self._to_us(ts)
+        now = self.to_us(ts)
         index = cursor.seek(now)
         return index >= 0 and cursor.starts[index] == now
 
@@ -148,12 +149,17 @@ class BacktestPricing(PricingModel):
 
     def get_valuation_price(self, ts: datetime.datetime, pair: TradingPairIdentifier, quantity: Decimal) -> float:
         """Return the sell price in USD, from the last price of any age."""
+        return self.find_sale_price(self.to_us(ts), pair)
+
+    def find_sale_price(self, now: int, pair: TradingPairIdentifier) -> float:
+        """Return the sell price in USD at a time of `to_us`, from the last price of any age."""
         # Runs for every position on every bar.
         cursor, after_fee, after_tax = self._sales.get(pair.internal_id) or self._prepare_sale(pair)
-        now = self._asked if ts is self._asked_at else self._to_us(ts)
-        index = cursor.seek(now)
-        if index < 0:
-            return self.get_mid_price(ts, pair)  # raises
+        index = cursor.index
+        if index < 0 or not cursor.starts[index] <= now < cursor.ends[index]:
+            index = cursor.seek(now)
+            if index < 0:
+                return self.get_mid_price(from_us(now), pair)  # raises
         price = cursor.open[index] if cursor.ends[index] > now else cursor.close[index]
         return price * after_fee * after_tax
 
@@ -230,7 +236,7 @@ class BacktestPricing(PricingModel):
     ) -> datetime.timedelta:
         """Return the age of a price; raises `PriceUnavailable` if it traded neither just before nor at `ts`."""
         cursor = self.universe.get_cursor(pair)
-        now = self._to_us(ts)
+        now = self.to_us(ts)
         index = cursor.seek(now)
         if index >= 0 and cursor.ends[index] > now and price == cursor.open[index]:
             return datetime.timedelta(microseconds=now - cursor.starts[index])
@@ -247,7 +253,7 @@ class BacktestPricing(PricingModel):
         end of the candle.
         """
         cursor = self.universe.get_cursor(pair)
-        now = self._to_us(ts)
+        now = self.to_us(ts)
         index = cursor.seek_visible(now) if self._fills_before_clock else cursor.seek(now)
         volume = cursor.candles.volume
         if volume is None or index < 0:

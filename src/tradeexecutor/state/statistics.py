@@ -6,7 +6,7 @@
 import datetime
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -180,8 +180,8 @@ class WaitingSamples(Protocol):
         """Return the value in each sample of a position, USD."""
         ...
 
-    def iterate_net_asset_values(self) -> Iterator[tuple[datetime.datetime, USDollarAmount]]:
-        """Yield time and value of each sample of the portfolio, USD."""
+    def get_net_asset_values(self) -> tuple[list[datetime.datetime], list[USDollarAmount]]:
+        """Return time and value of each sample of the portfolio, USD."""
         ...
 
     def write(self, portfolio: list[PortfolioStatistics], positions: dict[int, list[PositionStatistics]]) -> None:
@@ -323,12 +323,15 @@ class Statistics(_StatisticsSlots):
         waiting = self.waiting
         return values if waiting is None else values + waiting.get_position_values(position_id)
 
-    def iterate_net_asset_values(self) -> Iterator[tuple[datetime.datetime, USDollarAmount]]:
-        """Yield time and value of each sample of the portfolio, USD, see `PortfolioStatistics.get_value`."""
-        for sample in self._built_portfolio:
-            yield sample.calculated_at, sample.get_value()
+    def get_net_asset_values(self) -> tuple[list[datetime.datetime], list[USDollarAmount]]:
+        """Return time and value of each sample of the portfolio, USD, see `PortfolioStatistics.get_value`."""
+        times = [sample.calculated_at for sample in self._built_portfolio]
+        values = [sample.get_value() for sample in self._built_portfolio]
         if self.waiting is not None:
-            yield from self.waiting.iterate_net_asset_values()
+            later_times, later_values = self.waiting.get_net_asset_values()
+            times += later_times
+            values += later_values
+        return times, values
 
     def get_equity_series(self) -> "pd.Series[float]":
         """Return the total equity over time, USD, named ``equity``."""

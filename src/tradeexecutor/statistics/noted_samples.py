@@ -6,12 +6,12 @@ are, in between.
 """
 
 import datetime
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from tradeexecutor.state.codec.short_constructor import make_short_constructor
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.statistics import PortfolioStatistics, PositionStatistics
-from tradeexecutor.state.types import USDollarAmount, USDollarPrice
+from tradeexecutor.state.types import USDollarAmount
 from tradeexecutor.statistics.spot_holding import SpotHolding
 
 __all__ = ["NotedSamples", "Segment", "make_portfolio_sample"]
@@ -41,26 +41,30 @@ class Segment:
         Cash, USD.
     times
         Time of each bar, naive UTC, which is the time of its prices, too.
-    prices
-        For each position its price on each bar, USD.
+    columns
+        Each position with its price on each bar, USD.
     """
 
-    __slots__ = ("cash", "holdings", "prices", "times")
+    __slots__ = ("cash", "columns", "holdings", "times")
 
     def __init__(self, ts: datetime.datetime, holdings: Sequence[SpotHolding], cash: USDollarAmount) -> None:
         self.holdings, self.cash = holdings, cash
         self.times = [ts]
-        self.prices: list[list[USDollarPrice]] = [[holding.position.last_token_price] for holding in holdings]
+        self.columns = [(holding.position, [holding.position.last_token_price]) for holding in holdings]
 
     def get_equities(self) -> list[USDollarAmount]:
         """Return the value of all open positions on each bar, USD."""
         if not self.holdings:
             return [0] * len(self.times)
-        values = (holding.get_values(prices) for holding, prices in zip(self.holdings, self.prices, strict=True))
+        values = map(self.get_values, range(len(self.holdings)))
         equities = next(values)
         for column in values:  # in the order of a loop over the positions; `sum` may round otherwise
             equities = [equity + value for equity, value in zip(equities, column, strict=True)]
         return equities
+
+    def get_values(self, index: int) -> list[USDollarAmount]:
+        """Return the value of one of the positions on each bar, USD."""
+        return self.holdings[index].get_values(self.columns[index][1])
 
     def make_portfolio_samples(self) -> list[PortfolioStatistics]:
         """Return the samples of the portfolio."""
@@ -72,7 +76,7 @@ class Segment:
     def make_position_samples(self, index: int) -> list[PositionStatistics]:
         """Return the samples of one of the positions."""
         make_sample = self.holdings[index].make_sample
-        return [make_sample(ts, ts, price) for ts, price in zip(self.times, self.prices[index], strict=True)]
+        return [make_sample(ts, ts, price) for ts, price in zip(self.times, self.columns[index][1], strict=True)]
 
 
 class NotedSamples:
@@ -111,19 +115,24 @@ class NotedSamples:
         for part in self._positions.get(position_id, ()):
             if isinstance(part, tuple):
                 segment, index = part
-                values += segment.holdings[index].get_values(segment.prices[index])
+                values += segment.get_values(index)
             else:
                 values.append(part.value)
         return values
 
-    def iterate_net_asset_values(self) -> Iterator[tuple[datetime.datetime, USDollarAmount]]:
-        """Yield time and value of each sample of the portfolio, USD, see `PortfolioStatistics.get_value`."""
+    def get_net_asset_values(self) -> tuple[list[datetime.datetime], list[USDollarAmount]]:
+        """Return time and value of each sample of the portfolio, USD, see `PortfolioStatistics.get_value`."""
+        times: list[datetime.datetime] = []
+        values: list[USDollarAmount] = []
         for part in self._portfolio:
             if isinstance(part, Segment):
                 cash = part.cash
-                yield from zip(part.times, [equity + cash for equity in part.get_equities()], strict=True)
+                times += part.times
+                values += [equity + cash for equity in part.get_equities()]
             else:
-                yield part.calculated_at, part.get_value()
+                times.append(part.calculated_at)
+                values.append(part.get_value())
+        return times, values
 
     def write(self, portfolio: list[PortfolioStatistics], positions: dict[int, list[PositionStatistics]]) -> None:
         """Append all samples to the lists of a `Statistics`."""

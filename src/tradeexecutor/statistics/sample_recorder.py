@@ -99,9 +99,8 @@ class SampleRecorder:
                 if position.last_pricing_at is not ts or not holding.is_same(position):
                     return False
         portfolio.owner.claim()
-        if holdings:
-            for holding, prices in zip(holdings, segment.prices, strict=True):
-                prices.append(holding.position.last_token_price)
+        for position, prices in segment.columns:
+            prices.append(position.last_token_price)
         segment.times.append(ts)
         stats.long_short_metrics_latest = None
         return True

@@ -141,6 +141,7 @@ class StrategyRunner:
     _save_often: bool = field(init=False, repr=False)
     _max_price_impact: float | None = field(init=False, repr=False)
     _recorder: SampleRecorder = field(init=False, repr=False)
+    _needs_table: bool = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._check_state()
@@ -154,6 +155,7 @@ class StrategyRunner:
             )
         self._input = self._make_input()
         self._recorder = SampleRecorder(self.state, self.execution_context.mode)
+        self._needs_table = needs_long_short_table(self.execution_context.mode)
 
     def _make_input(self) -> StrategyInput:
         return StrategyInput(
@@ -247,21 +249,19 @@ class StrategyRunner:
         self.models.execution.settle_transfers(ts, self.state)
         if not portfolio.open_positions and not portfolio.frozen_positions and not portfolio.pending_positions:
             return  # nothing has a price, bears interest or waits for a settlement
-        pricing = self.models.pricing
-        self.models.execution.settle_requests(ts, self.state, lambda trade: pricing.find_settlement_price(ts, trade))
+        models = self.models
+        models.execution.settle_requests(ts, self.state, lambda trade: models.pricing.find_settlement_price(ts, trade))
         self._accrue_interest(ts)
-        revalue_portfolio(self.models.valuation, ts, portfolio)
+        revalue_portfolio(models.valuation, ts, portfolio)
 
     def _accrue_interest(self, ts: datetime.datetime) -> None:
         """Book the interest of loans up to now, before trades change the balances that bear it."""
         portfolio = self.state.portfolio
-        positions = portfolio.open_positions.values()
-        if portfolio.frozen_positions:
-            positions = [*positions, *portfolio.frozen_positions.values()]
-        for position in positions:
-            if position.loan:
-                self.models.sync.sync_interests(ts, self.state, self.strategy_universe, self.models.pricing)
-                return
+        for table in (portfolio.open_positions, portfolio.frozen_positions):
+            for position in table.values():
+                if position.loan:
+                    self.models.sync.sync_interests(ts, self.state, self.strategy_universe, self.models.pricing)
+                    return
 
     def _has_trading_capital(self) -> bool:
         # Cash alone is usually enough, so that positions need not be added up.
@@ -456,14 +456,14 @@ class StrategyRunner:
 
     def record_statistics(self, ts: datetime.datetime) -> None:
         """Record statistics of the portfolio and of each position; in live trading also the long/short table."""
-        state = self.state
-        mode = self.execution_context.mode
-        if not needs_long_short_table(mode):
+        if not self._needs_table:
             self._recorder.record(ts)
             return
+        state = self.state
         with comparing_closed_once(state.portfolio):
             tables = serialise_long_short_stats_as_json_table(state, self.backtested_state, ts)
             table = {key: recorded.to_dict() for key, recorded in tables.items()}  # equal to what is loaded again
+            mode = self.execution_context.mode
             update_statistics(ts, state.stats, state.portfolio, mode, ts, table, treasury=state.sync.treasury)
 
     def _end_cycle(self, cycle: int, ts: datetime.datetime) -> None:

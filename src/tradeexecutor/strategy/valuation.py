@@ -52,6 +52,10 @@ class ValuationModel(ABC):
         """Return the price of the position at `ts`, USD, without changing it; for models that change only the price."""
         raise NotImplementedError(f"{type(self).__name__} does more than to change the price of {position}")
 
+    def find_prices(self, ts: datetime.datetime, positions: Collection[TradingPosition]) -> list[USDollarPrice]:
+        """Return `get_price` of several positions, in their order."""
+        return [self.get_price(ts, position) for position in positions]
+
 
 class ValuationModelFactory(Protocol):
     """Factory of a valuation model from a pricing model."""
@@ -102,7 +106,7 @@ def revalue_portfolio(
                 break
         else:
             model: Any = valuation_model  # a `ValuationModel`, which says so; asking takes longer than the valuation
-            _set_prices(model.get_price, ts, positions)
+            _set_prices(model, ts, positions)
             return
     done: list[_Before] = []
     try:
@@ -120,35 +124,27 @@ def _changes_only_price(kind: type) -> bool:
     return vars(kind).get("changes_only_price", False)
 
 
-def _set_prices(
-    get_price: Callable[[datetime.datetime, TradingPosition], USDollarPrice],
-    ts: datetime.datetime,
-    positions: Collection[TradingPosition],
-) -> None:
+def _set_prices(model: ValuationModel, ts: datetime.datetime, positions: Collection[TradingPosition]) -> None:
     """Set the prices of all positions, after finding all of them."""
     if type(ts) is not datetime.datetime or ts.tzinfo is not None:
         require_standard_utc(ts, "pricing time", InvalidValue)
-    if len(positions) == 1:  # often, and then there are no others to wait for
-        (position,) = positions
-        price = _find_price(get_price, ts, position)
-        position.last_pricing_at = ts
-        position.last_token_price = price
-        return
-    prices = [_find_price(get_price, ts, position) for position in positions]
+    try:
+        prices = model.find_prices(ts, positions)
+    except Exception:
+        prices = [_find_price(model, ts, position) for position in positions]  # its error names the position
+    for price in prices:
+        if type(price) is not float or not 0 <= price <= MAX_NUMBER:
+            prices = [_find_price(model, ts, position) for position in positions]
+            break
     for position, price in zip(positions, prices, strict=True):
         position.last_pricing_at = ts
         position.last_token_price = price
 
 
-def _find_price(
-    get_price: Callable[[datetime.datetime, TradingPosition], USDollarPrice],
-    ts: datetime.datetime,
-    position: TradingPosition,
-) -> USDollarPrice:
+def _find_price(model: ValuationModel, ts: datetime.datetime, position: TradingPosition) -> USDollarPrice:
     try:
-        price = get_price(ts, position)
-        if type(price) is not float or not 0 <= price <= MAX_NUMBER:
-            check_price(position, price)
+        price = model.get_price(ts, position)
+        check_price(position, price)
     except Exception as error:
         raise _make_error(ts, position, error) from error
     return price

@@ -53,8 +53,8 @@ def read_equity_curve(state: State) -> EquityCurve:
     which a backtest takes before it books the flow. Transfers to the wallet that were not recorded count as profit,
     because the state does not distinguish them.
     """
-    samples = list(state.stats.iterate_net_asset_values())
-    recorded = to_time_index(ts for ts, _ in samples).asi8
+    sample_times, sample_values = state.stats.get_net_asset_values()
+    recorded = to_time_index(sample_times).asi8
     order = np.argsort(recorded, kind="stable")
     times = recorded[order]
     moments = [(to_us(when), usd_value) for when, usd_value in iterate_flows(state)]
@@ -64,7 +64,7 @@ def read_equity_curve(state: State) -> EquityCurve:
     is_before_flow = np.isin(times, [when for when, _ in moments]) & (times > times[:1])
     is_kept[1:] |= is_before_flow[1:] & (times[1:] != times[:-1])
     times = times[is_kept]
-    values = np.array([value for _, value in samples], dtype=np.float64)[order][is_kept]
+    values = np.array(sample_values, dtype=np.float64)[order][is_kept]
     flows = np.zeros(len(times))
     for when, usd_value in moments:
         index = int(np.searchsorted(times, when))
