@@ -1,21 +1,26 @@
 """What the SQL store does beyond what every store promises: history, many strategies in one database."""
 
 import contextlib
+import dataclasses
 import datetime
+import hashlib
 import itertools
 import sqlite3
 import threading
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select, update
 
 from tests.kit.store_contract import make_state
 from tests.kit.trader import WETH_USDC, Trader, new_state
 from tradeexecutor.database.address import DatabaseAddress
 from tradeexecutor.database.copying import copy_strategy
+from tradeexecutor.database.schema import LAYOUT_VERSION, layout, parts, revisions
 from tradeexecutor.database.store import SQLStateStore
 from tradeexecutor.state.errors import (
     CopyFailed,
+    DamagedStateFile,
     RevisionNotFound,
     SaveFailed,
     StoreLocked,
@@ -299,3 +304,29 @@ def test_archives_go_along(url: str, tmp_path: Path, postgresql: str):
     assert (tmp_path / "back.json.archives" / "abc.json.br").read_bytes() == b"detail"
     with pytest.raises(CopyFailed, match="unprune-state"):
         copy_strategy(path, DatabaseAddress.parse(f"{postgresql}#archives"))
+
+
+# --- Tables of older programs
+
+
+def test_saves_of_an_older_program_are_verified_and_followed_by_new_ones(url: str):
+    """Until version 1 of the tables, the checksum of a save was that of the JSON text."""
+    with SQLStateStore(url) as store:
+        store.sync(make_state())
+        before, text = store.read()
+        old = dataclasses.replace(before, sha256=hashlib.sha256(text).hexdigest())
+        with store.writing() as connection:
+            connection.execute(update(layout).values(version=1))
+            connection.execute(update(revisions).values(old.to_row(1)))
+    with SQLStateStore(url) as store:
+        assert store.read() == (old, text)
+        state = store.load()
+        state.name = "later"
+        store.sync(state)
+        assert store.read(1) == (old, text)
+        assert store.load().name == "later"
+        with store.writing() as connection:
+            assert connection.execute(select(layout.c.version)).scalar() == LAYOUT_VERSION
+            connection.execute(update(parts).where(parts.c.path == "").values(ordinal=1))
+        with pytest.raises(DamagedStateFile):
+            store.read(1)

@@ -38,6 +38,7 @@ __all__ = [
     "count_same",
     "find_placeholders",
     "get_base",
+    "get_placeholder_size",
     "join_path",
     "split",
 ]
@@ -268,7 +269,7 @@ def _split_off(holder: dict[str, Any], name: str, base: str, target: _Target) ->
         target.containers[path] = _make_entry_parts(container, path, target)
     else:
         target.containers[path] = _make_pages(container, path, target)
-    holder[name] = orjson.Fragment(b'"\\/%b"' % target.relative.encode())
+    holder[name] = orjson.Fragment(_make_placeholder(target.relative))
 
 
 def _make_entry_parts(container: dict[str, Any], path: str, target: _Target) -> list[Part]:
@@ -340,6 +341,18 @@ def _as_dict(value: Any) -> dict[str, Any] | None:
 def find_placeholders(body: bytes) -> list[str]:
     """Return the paths in the placeholders of a part."""
     return [found.decode() for found in PLACEHOLDER.findall(body)] if _PLACEHOLDER_START in body else []
+
+
+def get_placeholder_size(path: str) -> int:
+    """Return the number of bytes of the placeholder of a container; 0 for the whole state, which has none."""
+    relative = path[1:]
+    if relative not in _SPLIT_RULES:  # it is inside an entry: the path of that container, the key, the relative path
+        relative = "/".join(relative.split("/")[3:])
+    return len(_make_placeholder(relative)) if path else 0
+
+
+def _make_placeholder(relative: str) -> bytes:
+    return b'"\\/%b"' % relative.encode()
 
 
 def assemble(containers: Mapping[str, Iterable[Part]], path: str = "") -> list[bytes | memoryview]:

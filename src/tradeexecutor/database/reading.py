@@ -1,7 +1,6 @@
 """Functions that read the tables and verify their checksums."""
 
 import contextlib
-import hashlib
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,7 @@ from tradeexecutor.database.address import AsOf, DatabaseAddress
 from tradeexecutor.database.failures import make_damaged
 from tradeexecutor.database.parts import Part, assemble
 from tradeexecutor.database.revisions import Revision, get_row_checksum
-from tradeexecutor.database.row_index import RowIndex
+from tradeexecutor.database.row_index import SUM_MODULUS, RowIndex, get_digest
 from tradeexecutor.database.schema import LAYOUT_VERSION, TABLES, layout, parts, revisions, select_parts, strategies
 from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
 from tradeexecutor.state.codec.upcast import SCHEMA_VERSION
@@ -219,11 +218,14 @@ def read_text(connection: Connection, address: DatabaseAddress, strategy: Strate
     """
     check_version(revision, address)
     number = None if revision.number == strategy.newest else revision.number
-    query = select_parts(strategy.id, number, parts.c.path, parts.c.ordinal, parts.c.key, parts.c.body)
+    columns = (parts.c.path, parts.c.key, parts.c.ordinal, parts.c.behind, parts.c.body)
+    query = select_parts(strategy.id, number, *columns)
     with finding_damage(address), pause_garbage_collection():
         rows: dict[str, list[tuple[int, Part]]] = {}
         found_rows: Any = connection.execute(query)
-        for path, ordinal, key, body in found_rows:
+        total = 0
+        for path, key, ordinal, behind, body in found_rows:
+            total += get_digest(path, key, ordinal, behind, body)
             rows.setdefault(path, []).append((ordinal, Part(key, body)))
         containers: dict[str, list[Part]] = {}
         for path, found in rows.items():
@@ -233,7 +235,7 @@ def read_text(connection: Connection, address: DatabaseAddress, strategy: Strate
             text = b"".join(assemble(containers))
         except (LookupError, ValueError):
             raise make_damaged(f"parts of save {revision.number:,} are missing", address) from None
-        if hashlib.sha256(text).hexdigest() != revision.sha256:
+        if f"{total % SUM_MODULUS:032x}" != revision.parts_sum or len(text) != revision.size:
             raise make_damaged(f"save {revision.number:,} is not what was saved, the checksum does not match", address)
         return text
 

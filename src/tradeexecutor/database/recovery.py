@@ -29,7 +29,7 @@ from tradeexecutor.database.sqlite import (
 )
 from tradeexecutor.database.store import SQLStateStore
 from tradeexecutor.database.verification import verify_database
-from tradeexecutor.database.writing import get_checksum, write_revision
+from tradeexecutor.database.writing import make_tables, write_revision
 from tradeexecutor.state.errors import DamagedStateFile, NothingToRecover, RevisionNotFound, SaveFailed, StateFileError
 from tradeexecutor.state.files.durable_file import keep_under
 from tradeexecutor.state.files.syscalls import OS_FILES
@@ -153,8 +153,8 @@ def recover(address: DatabaseAddress, at: int | None = None) -> DatabaseRecovery
         else:
             index = read_row_index(connection, address, strategy, read_revision(connection, address, strategy))
         changes = index.compare(containers, number)
-        checksum = get_checksum(containers)
-        write_revision(connection, strategy, changes, state, checksum, restored=plan.chosen.number)
+        make_tables(connection)
+        write_revision(connection, strategy, changes, state, restored=plan.chosen.number)
     return plan
 
 

@@ -133,10 +133,12 @@ class Revision:
         Time of the save, naive UTC.
     cycle, last_updated_at, schema_version
         Values of the state.
-    size, sha256
-        Length in bytes and checksum of the JSON text of the state.
+    size
+        Length of the JSON text of the state, bytes.
+    sha256
+        Checksum of the save, see `RowIndex.get_checksum`; of the JSON text where an older program has saved.
     parts_sum
-        Sum of the checksums of its rows.
+        Sum of the checksums of its rows, which is verified whenever the save is read.
     parts_added, parts_removed
         Number of rows that the save wrote, and that it marked as removed.
     summary

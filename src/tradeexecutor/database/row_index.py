@@ -1,8 +1,6 @@
 """An index of the rows of the newest revision in memory, from which a save finds out which rows to write.
 
-The index contains only a hash of the body of each part. If two different bodies had the same hash, a save would lose a
-change, and a later load would be refused because the checksum of the whole does not match. With 64 bits this is
-practically impossible.
+The index contains only a checksum of 128 bits of the body of each part.
 """
 
 import hashlib
@@ -10,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tradeexecutor.database.parts import Part, count_same
+from tradeexecutor.database.parts import Part, count_same, get_placeholder_size
 
 __all__ = ["SUM_MODULUS", "Entry", "NewRow", "OldRow", "RowChanges", "RowIndex", "get_digest"]
 
@@ -25,13 +23,26 @@ def get_digest(path: str, key: str | None, ordinal: int, behind: int, body: byte
     return int.from_bytes(digest.digest())
 
 
+def _get_body_digest(body: bytes) -> bytes:
+    return hashlib.blake2b(body, digest_size=16).digest()
+
+
 class Entry(NamedTuple):
-    """One row in the index."""
+    """One row in the index.
+
+    Attributes
+    ----------
+    size, body_digest
+        Bytes of the body, and a checksum of it.
+    digest
+        Checksum of the row, see `get_digest`.
+    """
 
     key: str | None
     ordinal: int
     added_in: int
-    hash: int
+    size: int
+    body_digest: bytes
     digest: int
 
 
@@ -72,13 +83,12 @@ class RowChanges:
         """Mark a row as removed."""
         self.removed.append(OldRow(path, entry))
         self.index.sum = (self.index.sum - entry.digest) % SUM_MODULUS
+        self.index.body_bytes -= entry.size
 
     def add(self, path: str, part: Part, ordinal: int, behind: int, revision: int) -> Entry:
         """Add a row, and return its entry in the index."""
         self.added.append(NewRow(path, part.key, ordinal, behind, part.body))
-        digest = get_digest(path, part.key, ordinal, behind, part.body)
-        self.index.sum = (self.index.sum + digest) % SUM_MODULUS
-        return Entry(part.key, ordinal, revision, hash(part.body), digest)
+        return self.index.make_entry((path, part.key, ordinal, behind, part.body), revision)
 
 
 class RowIndex:
@@ -89,6 +99,8 @@ class RowIndex:
     sum
         Sum of the digests of all rows, modulo `SUM_MODULUS`. With such sums, one pass over the rows verifies all
         revisions of a long history.
+    body_bytes
+        Bytes of the bodies of all rows.
     """
 
     def __init__(self) -> None:
@@ -96,12 +108,32 @@ class RowIndex:
         #: The parts from which the entries were made; not of rows that were read from the database.
         self._parts: dict[str, Sequence[Part]] = {}
         self.sum = 0
+        self.body_bytes = 0
+
+    def make_entry(self, row: tuple[str, str | None, int, int, bytes], added_in: int) -> Entry:
+        """Count a row (path, key, ordinal, behind, body), and return its entry."""
+        _, key, ordinal, _, body = row
+        digest = get_digest(*row)
+        self.sum = (self.sum + digest) % SUM_MODULUS
+        self.body_bytes += len(body)
+        return Entry(key, ordinal, added_in, len(body), _get_body_digest(body), digest)
 
     def add(self, path: str, key: str | None, ordinal: int, added_in: int, behind: int, body: bytes) -> None:
         """Add a row of the database. Rows may come in any order; call `arrange` after the last one."""
-        digest = get_digest(path, key, ordinal, behind, body)
-        self._containers.setdefault(path, []).append(Entry(key, ordinal, added_in, hash(body), digest))
-        self.sum = (self.sum + digest) % SUM_MODULUS
+        entry = self.make_entry((path, key, ordinal, behind, body), added_in)
+        self._containers.setdefault(path, []).append(entry)
+
+    def measure_text(self) -> int:
+        """Return the length of the JSON text that the rows form, bytes."""
+        # Rows have brackets that the text has once for each container, and placeholders that it does not have.
+        size = self.body_bytes
+        for path, entries in self._containers.items():
+            size += 1 - len(entries) - get_placeholder_size(path)
+        return size
+
+    def get_checksum(self) -> str:
+        """Return the checksum of a save with these rows, 64 hex digits."""
+        return hashlib.sha256(f"{self.sum:032x} {self.measure_text()}".encode()).hexdigest()
 
     def arrange(self) -> None:
         """Sort the rows of each container."""
@@ -117,7 +149,7 @@ class RowIndex:
             Number of the revision in which the parts would be saved.
         """
         changes = RowChanges()
-        changes.index.sum = self.sum
+        changes.index.sum, changes.index.body_bytes = self.sum, self.body_bytes
         for path, parts in containers.items():
             old = self._containers.get(path, [])
             same = count_same(self._parts.get(path, ()), parts)
@@ -152,17 +184,17 @@ def _compare_container(path: str, old: list[Entry], parts: Sequence[Part], same:
     """
     revision, changes = target
     entries = old[:same]  # nearly all parts of a long history
-    hashes = [hash(part.body) for part in parts[same:]]
-    for entry, body_hash, part in zip(old[same:], hashes, parts[same:], strict=False):
-        if entry.hash != body_hash or entry.key != part.key:
+    digests = [_get_body_digest(part.body) for part in parts[same:]]
+    for entry, body_digest, part in zip(old[same:], digests, parts[same:], strict=False):
+        if entry.body_digest != body_digest or entry.key != part.key:
             break
         entries.append(entry)
     last, free = entries[-1].ordinal if entries else -1, old[-1].ordinal + 1 if old else 0
     count, known, same = len(parts), same, len(entries)
-    old, parts, hashes = old[same:], parts[same:], hashes[same - known :]
-    matches = _match(old, parts, hashes)
-    for part, body_hash, match in zip(parts, hashes, matches, strict=True):
-        if match is not None and match.ordinal > last and match.hash == body_hash and match.key == part.key:
+    old, parts, digests = old[same:], parts[same:], digests[same - known :]
+    matches = _match(old, parts, digests)
+    for part, body_digest, match in zip(parts, digests, matches, strict=True):
+        if match is not None and match.ordinal > last and match.body_digest == body_digest and match.key == part.key:
             entries.append(match)
         else:
             ordinal = match.ordinal if match is not None and match.ordinal > last else free
@@ -178,17 +210,17 @@ def _compare_container(path: str, old: list[Entry], parts: Sequence[Part], same:
     return entries
 
 
-def _match(old: list[Entry], parts: Sequence[Part], hashes: list[int]) -> list[Entry | None]:
+def _match(old: list[Entry], parts: Sequence[Part], digests: list[bytes]) -> list[Entry | None]:
     """Return the row that each part replaces: by key, otherwise by its place from the beginning or the end."""
     if old and parts and old[0].key is not None and parts[0].key is not None:
         by_key = {entry.key: entry for entry in old}
         return [by_key.get(part.key) for part in parts]
     most = min(len(old), len(parts))
     start = 0
-    while start < most and old[start].hash == hashes[start]:
+    while start < most and old[start].body_digest == digests[start]:
         start += 1
     end = 0
-    while end < most - start and old[-1 - end].hash == hashes[-1 - end]:
+    while end < most - start and old[-1 - end].body_digest == digests[-1 - end]:
         end += 1
     middle = old[start : len(old) - end]
     missing = len(parts) - start - end - len(middle)

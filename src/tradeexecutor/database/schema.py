@@ -36,8 +36,9 @@ __all__ = [
     "strategies",
 ]
 
-#: Version of the tables that this program reads and writes.
-LAYOUT_VERSION = 1
+#: Version of the tables that this program writes; it reads older ones, too. Until version 1, `sha256` of a revision was
+#: the checksum of the JSON text.
+LAYOUT_VERSION = 2
 
 #: `removed_in` of a current part: later than any revision.
 ALIVE = 1 << 62
@@ -81,7 +82,7 @@ revisions = Table(
     Column("last_updated_at", DateTime),  # of the state, UTC
     Column("schema_version", Integer, nullable=False),  # of the state
     Column("size", BigInteger, nullable=False),  # bytes of the JSON text of the state
-    Column("sha256", String(64), nullable=False),  # of that text
+    Column("sha256", String(64), nullable=False),  # of the sum of its parts and the size, see `row_index`
     Column("parts_sum", String(32), nullable=False),  # sum of the digests of all valid parts, modulo 2**128
     Column("parts_added", Integer, nullable=False),
     Column("parts_removed", Integer, nullable=False),

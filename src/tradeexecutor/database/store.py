@@ -43,7 +43,6 @@ from tradeexecutor.database.reading import (
 from tradeexecutor.database.revisions import Revision
 from tradeexecutor.database.row_index import RowIndex
 from tradeexecutor.database.writing import (
-    get_checksum,
     is_current,
     make_strategy,
     make_tables,
@@ -389,44 +388,40 @@ class SQLStateStore(StateStore):
         with pause_garbage_collection():
             with encode_repeated_objects_once(has_texts=True):
                 containers = split(state.to_dict(), self._known_parts)
-            checksum, size = get_checksum(containers)
+            uncertain = self._uncertain
             try:
-                base = self._commit(state, containers, checksum, size)
+                base = self._commit(state, containers)
             except (DBAPIError, sqlite3.Error) as error:
-                if self._uncertain == checksum or self._writer.is_held or not is_transient(error):
+                if self._uncertain is not uncertain or self._writer.is_held or not is_transient(error):
                     raise
                 # The connection was opened for an earlier save and is broken: try again with a new one.
                 try:
                     self.acquire_writer_lock()
                 except StoreLocked:  # the server has not released the lock of the broken connection yet
                     raise error from None
-                base = self._commit(state, containers, checksum, size)
+                base = self._commit(state, containers)
         self._base = base
+        checksum = base[1].get_checksum()
         self._known, self._uncertain = checksum, None
         self._acknowledged = Snapshot.make(base[0].newest, checksum, state.last_updated_at, _assemble_later(containers))
 
-    def _commit(self, state: State, containers: dict[str, list[Part]], checksum: str, size: int) -> _Base:
+    def _commit(self, state: State, containers: dict[str, list[Part]]) -> _Base:
         """Save in one transaction, and return the content with which the next save is compared."""
         base, self._base = self._base, None  # must be read again if anything fails
         with self._writer.transaction() as connection:
-            base = self._write(connection, state, containers, base, (checksum, size))
-            self._uncertain = checksum
+            base = self._write(connection, state, containers, base)
+            self._uncertain = base[1].get_checksum()
         return base
 
     def _write(
-        self,
-        connection: Connection,
-        state: State,
-        containers: dict[str, list[Part]],
-        base: _Base | None,
-        checksum: tuple[str, int],
+        self, connection: Connection, state: State, containers: dict[str, list[Part]], base: _Base | None
     ) -> _Base:
         """Write a revision without committing it, and return the content with which the next save is compared."""
         if base is None or not is_current(connection, base[0]):
             base = self._read_base(connection)
         strategy, index = base
         changes = index.compare(containers, strategy.newest + 1)
-        after = write_revision(connection, strategy, changes, state, checksum)
+        after = write_revision(connection, strategy, changes, state)
         if self.verify != "off":
             verify_revision(connection, self.address, after, changes)
         if self.verify == "loaded":

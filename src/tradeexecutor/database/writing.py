@@ -1,13 +1,11 @@
 """Functions that write the tables: rows that a save adds, and rows that it marks as removed."""
 
 import errno
-import hashlib
 from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, insert, inspect, select, text, update
 
 from tradeexecutor.database.address import DatabaseAddress
-from tradeexecutor.database.parts import Part, assemble
 from tradeexecutor.database.reading import Strategy, read_revision
 from tradeexecutor.database.revisions import Revision, summarise
 from tradeexecutor.database.row_index import RowChanges
@@ -18,7 +16,6 @@ from tradeexecutor.state.errors import StateFileError
 from tradeexecutor.state.state import State
 
 __all__ = [
-    "get_checksum",
     "is_current",
     "make_strategy",
     "make_tables",
@@ -33,12 +30,14 @@ _TABLES_LOCK = 0x7472616465
 
 
 def make_tables(connection: Connection) -> None:
-    """Create the tables if they do not exist."""
+    """Create the tables if they do not exist; older ones belong to this version from now on."""
     if connection.dialect.name != "sqlite":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _TABLES_LOCK})
     if not TABLES.intersection(inspect(connection).get_table_names()):
         metadata.create_all(connection)
         connection.execute(insert(layout), {"version": LAYOUT_VERSION})
+    else:
+        connection.execute(update(layout).where(layout.c.version < LAYOUT_VERSION).values(version=LAYOUT_VERSION))
 
 
 def make_strategy(connection: Connection, name: str) -> Strategy:
@@ -65,7 +64,6 @@ def write_revision(
     strategy: Strategy,
     changes: RowChanges,
     state: State,
-    checksum: tuple[str, int],
     *,
     restored: int | None = None,
 ) -> Strategy:
@@ -75,8 +73,6 @@ def write_revision(
     ----------
     changes
         Rows to mark as removed, and rows to add.
-    checksum
-        Checksum of the JSON text, see `get_checksum`.
     restored
         Number of the earlier save that is saved again; None for an ordinary save.
     """
@@ -87,8 +83,8 @@ def write_revision(
         cycle=state.cycle,
         last_updated_at=state.last_updated_at,
         schema_version=SCHEMA_VERSION,
-        size=checksum[1],
-        sha256=checksum[0],
+        size=changes.index.measure_text(),
+        sha256=changes.index.get_checksum(),
         parts_sum=f"{changes.index.sum:032x}",
         parts_added=len(changes.added),
         parts_removed=len(changes.removed),
@@ -174,12 +170,3 @@ def verify_revision(connection: Connection, address: DatabaseAddress, strategy: 
 
 def _get_place(row: Any) -> tuple[str, int]:
     return row[0], row[2]
-
-
-def get_checksum(containers: dict[str, list[Part]]) -> tuple[str, int]:
-    """Return the SHA-256 (hex) of the JSON text of a state, and its number of bytes."""
-    checksum, size = hashlib.sha256(), 0
-    for piece in assemble(containers):
-        checksum.update(piece)
-        size += len(piece)
-    return checksum.hexdigest(), size

@@ -1,6 +1,6 @@
 """What one position contributes to the trade summary.
 
-The figures of a closed position are computed once, see :mod:`tradeexecutor.state.position.kept_values`.
+The figures of a closed position are computed once, see :mod:`tradeexecutor.state.codec.kept_groups`.
 """
 
 import datetime
