@@ -11,6 +11,7 @@ import pytest
 from tests.kit.soak import scaled
 from tests.kit.store_contract import make_state
 from tests.kit.trader import WETH_USDC, Trader
+from tradeexecutor.database.schema import LAYOUT_VERSION
 from tradeexecutor.database.store import SQLStateStore
 from tradeexecutor.database.verification import verify_database
 from tradeexecutor.state.errors import DamagedStateFile, NewerStateFile, StateFileError
@@ -142,7 +143,7 @@ def test_a_database_of_another_program_can_be_shared(memory: Path):
 
 def test_tables_of_a_newer_program_are_left_alone(path: Path):
     with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE state_layout SET version = 2")
+        connection.execute(f"UPDATE state_layout SET version = {LAYOUT_VERSION + 1}")
     connection.close()
     store = SQLStateStore(f"sqlite:///{path}#demo")
     assert not store.is_pristine()

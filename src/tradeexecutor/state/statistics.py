@@ -12,8 +12,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from tradeexecutor.state.codec.bounds import check_values
-from tradeexecutor.state.codec.codec import Serialisable
+from tradeexecutor.state.codec.codec import Serialisable, TextKeeper
 from tradeexecutor.state.codec.deferred_series import defer_fields
+from tradeexecutor.state.codec.kept_groups import KEEP_TEXTS
 from tradeexecutor.state.errors import InvalidValue, NotAvailable
 from tradeexecutor.state.trade_summary import TradeSummary
 from tradeexecutor.state.types import (
@@ -189,7 +190,7 @@ class WaitingSamples(Protocol):
         ...
 
 
-class _StatisticsSlots(Serialisable):
+class _StatisticsSlots(TextKeeper):
     """The slots of the lists, and what waits to be written into them."""
 
     __slots__ = ("is_read", "waiting")
@@ -263,11 +264,11 @@ class Statistics(_StatisticsSlots):
     """
 
     #: Samples of the portfolio, oldest first.
-    portfolio: list[PortfolioStatistics] = field(default_factory=new_list)
+    portfolio: list[PortfolioStatistics] = field(default_factory=new_list, metadata=KEEP_TEXTS)
     #: Samples by position id.
-    positions: dict[int, list[PositionStatistics]] = field(default_factory=_no_positions)
+    positions: dict[int, list[PositionStatistics]] = field(default_factory=_no_positions, metadata=KEEP_TEXTS)
     #: Summaries by position id; not every closed position has one.
-    closed_positions: dict[int, FinalPositionStatistics] = field(default_factory=new_dict)
+    closed_positions: dict[int, FinalPositionStatistics] = field(default_factory=new_dict, metadata=KEEP_TEXTS)
     #: Tables of metrics for all, long and short positions, live and backtested: `StatisticsTable` objects as they were
     #: recorded, plain JSON data after loading.
     long_short_metrics_latest: JSONObject | None = None

@@ -1,6 +1,8 @@
 """Kept texts of closed positions: a save that uses them writes what a save without them would write."""
 
 import copy
+import datetime
+import pickle
 import random
 from typing import Any
 
@@ -9,11 +11,15 @@ import pandas as pd
 import pytest
 
 from tests.kit.edits import edit, make_closed_state, walk
-from tests.kit.trader import WETH_USDC, Trader, new_state
+from tests.kit.trader import DAY, WETH_USDC, Trader, new_state
+from tests.kit.whole import make_whole_state
 from tradeexecutor.state.codec import kept_groups
 from tradeexecutor.state.codec.codec import Serialisable
+from tradeexecutor.state.codec.kept_groups import GROUP_SIZE
 from tradeexecutor.state.errors import BadStateData, TradeExecutorError
 from tradeexecutor.state.state import State
+
+DAY_ONE = datetime.datetime(2031, 1, 1)
 
 
 def save(state: Serialisable) -> object:
@@ -169,3 +175,71 @@ def test_the_first_saves_share_the_work_of_keeping_texts(monkeypatch: pytest.Mon
         counts.append(len(get_kept(state)))
     assert counts == [1, 2, 3, 3]
     assert written == {save_without_texts(state)}
+
+
+# --- Samples
+
+
+def make_state_with_samples(count: int) -> State:
+    """A state with samples of the portfolio and of two positions, and with the ends of as many cycles."""
+    state = make_whole_state()
+    for number in range(count):
+        at = DAY_ONE + number * DAY
+        portfolio = copy.deepcopy(state.stats.portfolio[0])
+        portfolio.calculated_at = at
+        state.stats.portfolio.append(portfolio)
+        for position_id in (1, 2):
+            sample = copy.deepcopy(state.stats.positions[1][0])
+            sample.calculated_at = at
+            state.stats.add_positions_stats(position_id, sample)
+        state.uptime.record_cycle_complete(1_000 + number, at)
+    return State.read_json_blob(state.to_json_bytes())
+
+
+@pytest.mark.parametrize("edits", [50, pytest.param(500, marks=pytest.mark.slow)])
+def test_a_save_after_any_edit_of_samples_is_the_same_as_one_without_kept_texts(edits: int):
+    state = make_state_with_samples(GROUP_SIZE + 3)
+    choose = random.Random(edits)
+    before = {state.stats.to_json_bytes() for _ in range(3)}.pop()
+    noticed = 0
+    for number in range(edits):
+        found = walk(state.stats, set())
+        owners = [owner for owner in found if not isinstance(owner, tuple) and owner is not state.stats]
+        restore = edit(choose.choice(owners), choose)
+        expected = save_without_texts(state.stats)
+        assert save(state.stats) == expected, number
+        noticed += expected != before
+        restore()
+        assert save(state.stats) == before, number
+    assert noticed > edits / 2
+
+
+def test_a_sample_that_is_added_or_removed_is_written():
+    state = make_state_with_samples(GROUP_SIZE)
+    for _ in range(3):
+        state.to_json_bytes()
+    samples, ends = state.stats.portfolio, state.uptime.cycles_completed_at
+    for change in (
+        lambda: samples.append(copy.deepcopy(samples[0])),
+        lambda: samples.pop(0),
+        lambda: samples.insert(5, samples[5]),
+        samples.reverse,
+        lambda: ends.update({1_005: DAY_ONE}),
+        lambda: ends.pop(1_000),
+        lambda: setattr(state.stats, "portfolio", samples[:3]),
+        lambda: state.stats.positions.clear(),
+    ):
+        change()
+        for _ in range(2):
+            written = state.to_json_bytes()
+            assert written == save_without_texts(state)
+
+
+def test_a_copy_of_samples_keeps_no_texts():
+    state = make_state_with_samples(GROUP_SIZE)
+    for _ in range(3):
+        state.to_json_bytes()
+    assert state.stats.keep("portfolio")._groups
+    for copied in (copy.deepcopy(state.stats), copy.copy(state.stats), pickle.loads(pickle.dumps(state.stats))):
+        assert not copied.keep("portfolio")._groups
+        assert copied.to_json_bytes() == state.stats.to_json_bytes()

@@ -31,6 +31,7 @@ from tradeexecutor.state.codec.decoding import decode
 from tradeexecutor.state.codec.encoded_values import INT_KEY_PATTERN, LEAF_FORMS
 from tradeexecutor.state.codec.encoding import encode, encode_repeated_objects_once
 from tradeexecutor.state.codec.json_text import dump, parse
+from tradeexecutor.state.codec.kept_groups import KeptGroups
 
 __all__ = [
     "INT_KEY_PATTERN",
@@ -38,6 +39,7 @@ __all__ = [
     "LEFT_OUT_WHEN_EMPTY",
     "OpenAttributes",
     "Serialisable",
+    "TextKeeper",
     "decode",
     "dump",
     "encode",
@@ -106,6 +108,25 @@ class Serialisable:
     def from_json(cls, text: str | bytes) -> Self:
         """Build the object from JSON text; raises `InvalidStateFile` like `from_dict`."""
         return cls.from_dict(parse(text))
+
+
+class TextKeeper(Serialisable):
+    """Base of records with lists or dictionaries of which texts are kept, see `kept_groups`; a copy keeps none."""
+
+    __slots__ = ("_kept",)
+
+    def __getstate__(self) -> Any:
+        """Return the data for a copy."""
+        state: Any = super().__getstate__()
+        attributes, slots = state
+        return attributes, {name: value for name, value in slots.items() if name != "_kept"}
+
+    def keep(self, name: str) -> KeptGroups:
+        """Return what is kept of the entries of a field."""
+        kept: dict[str, KeptGroups] | None = getattr(self, "_kept", None)
+        if kept is None:
+            kept = self._kept = {}
+        return kept.setdefault(name, KeptGroups())
 
 
 class OpenAttributes(Serialisable):

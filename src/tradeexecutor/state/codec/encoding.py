@@ -232,13 +232,14 @@ def _class_encoder(cls: type) -> Encoder:
         namespace[encoder] = _field_encoder(hint)
         if isinstance(strip_optional(hint), type) and issubclass(strip_optional(hint), enum.Enum):
             namespace[f"{encoder}_type"] = strip_optional(hint)
-        if name in cached:
-            item = _item_encoder(typing.get_args(hint)[1])
-            namespace[encoder] = functools.partial(_encode_kept, encode_table=namespace[encoder], encode_item=item)
         if name in deferred:
             namespace[encoder] = functools.partial(_encode_deferred, encode_field=namespace[encoder])
+        if name in cached:
+            encode_item = _item_encoder(typing.get_args(hint)[-1])
+            namespace[encoder] = _KeptField(name, namespace[encoder], encode_item).encode
         value = f"o.{slot_names.get(name, name)}"
-        line = f"{name!r}: {_make_expression(hint, value, encoder)},"
+        code = f"{encoder}({value}, o)" if name in cached else _make_expression(hint, value, encoder)
+        line = f"{name!r}: {code},"
         if name in left_out:
             line = f"**({{{line}}} if not isinstance({value}, (list, tuple)) or {value} else NO_KEY),"
         lines.append(f"            {line}")
@@ -317,19 +318,28 @@ def _encode_deferred(value: Any, encode_field: Encoder) -> Any:
     return orjson.Fragment(value.make_text()) if _printing.is_active else value.make_plain()
 
 
-def _encode_kept(value: Any, encode_table: Encoder, encode_item: Encoder) -> Any:
-    """Encode a dictionary whose entries rarely change, with the texts that are kept of them."""
-    if not (_printing.is_active or _printing.has_texts) or not isinstance(value, WatchedDict):
-        return encode_table(value)
-    table = cast(WatchedDict[int, Any], value)
-    if not {int}.issuperset(map(type, table)):
-        return encode_table(value)
-    try:
-        require_entries(table, dict)
-        encoded = table.keep().encode(table, encode_item)
-    except UnencodableValue:
-        encoded = None  # the error is raised with its path below
-    return encode_table(value) if encoded is None else encoded
+@dataclasses.dataclass(frozen=True, slots=True)
+class _KeptField:
+    """A list or dictionary whose entries rarely change, so that their texts are kept."""
+
+    name: str
+    encode_table: Encoder
+    encode_item: Encoder
+
+    def encode(self, table: Any, owner: Any) -> Any:
+        """Encode the table of a record."""
+        if not (_printing.is_active or _printing.has_texts) or not isinstance(table, (dict, list)):
+            return self.encode_table(table)
+        entries = cast(dict[Any, Any] | list[Any], table)
+        if isinstance(table, dict) and not {int}.issuperset(map(type, entries)):
+            return self.encode_table(table)
+        try:
+            require_entries(entries, dict, list)
+            kept = table.keep() if isinstance(table, WatchedDict) else owner.keep(self.name)
+            encoded = kept.encode(entries, self.encode_item)
+        except UnencodableValue:
+            encoded = None  # the error is raised with its path below
+        return self.encode_table(table) if encoded is None else encoded
 
 
 def _encode_once(encode_object: Encoder, cls: type) -> Encoder:

@@ -8,12 +8,14 @@ every id in use, and the counter changes only when the operation succeeds.
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 from tradeexecutor.state.errors import IntegrityError
 from tradeexecutor.state.portfolio.fields import HighestIds, PortfolioFields
 from tradeexecutor.state.portfolio.lookup import get_position_tables
 from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.position.grouping import PositionsById
 
 __all__ = [
     "check_ids",
@@ -97,19 +99,31 @@ def check_ids(portfolio: PortfolioFields) -> None:
     position_ids: list[int] = []
     trade_ids: list[int] = []
     for table in get_position_tables(portfolio):
+        if table is portfolio.closed_positions and isinstance(table, PositionsById) and table.kept is not None:
+            checked = table.kept.compute(table, _check_position)
+            if [*map(itemgetter(0), checked)] == [*table]:
+                position_ids += table
+                trade_ids += chain.from_iterable(map(itemgetter(1), checked))
+                continue
         for key, position in table.items():
             if position.position_id != key:
                 raise IntegrityError(f"position #{position.position_id} stands under the key {key!r}")
             position_ids.append(key)
-            trade_ids += _check_trades(position)
-            if position.balance_updates:
-                _check_balance_updates(f"position #{key}", position.balance_updates)
+            trade_ids += _check_position(position)[1]
     _require_once("position", position_ids)
     _require_once("trade", trade_ids)
     for key, reserve in portfolio.reserves.items():
         if key.lower() not in (reserve.asset.get_identifier().lower(), reserve.asset.address.lower()):
             raise IntegrityError(f"the reserve of {reserve.asset} stands under the key {key!r}")
         _check_balance_updates(f"the reserve {reserve.asset.token_symbol}", reserve.balance_updates)
+
+
+def _check_position(position: TradingPosition) -> tuple[int, tuple[int, ...]]:
+    """Check what is inside a position, and return its id and the ids of its trades."""
+    trade_ids = tuple(_check_trades(position))
+    if position.balance_updates:
+        _check_balance_updates(f"position #{position.position_id}", position.balance_updates)
+    return position.position_id, trade_ids
 
 
 def _check_trades(position: TradingPosition) -> Iterable[int]:

@@ -34,6 +34,7 @@ from tradeexecutor.state.files.checksum_header import parse_verified_object
 from tradeexecutor.state.files.durable_file import write_atomically
 from tradeexecutor.state.owner import get_owner
 from tradeexecutor.state.portfolio.ids import check_ids
+from tradeexecutor.state.portfolio.lookup import comparing_closed_once
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.state import (
@@ -98,7 +99,7 @@ class State(StateFields):
         ConcurrentUse
             The state belongs to another thread, or another thread has changed it meanwhile.
         """
-        with get_owner(self.portfolio).reading_everything():
+        with get_owner(self.portfolio).reading_everything(), comparing_closed_once(self.portfolio):
             tree = super().to_dict()  # refuses values of a wrong type, with which ids cannot be compared
             try:
                 check_ids(self.portfolio)
