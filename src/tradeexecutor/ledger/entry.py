@@ -150,6 +150,12 @@ class EntryKind(enum.StrEnum):
     loan_closed = "loan_closed"
 
 
+def _cancel_out(one: Posting, other: Posting) -> bool:
+    """Return whether two postings of one asset add up to zero."""
+    amount = one[1]
+    return one[0].asset == other[0].asset and amount == other[1].copy_negate() and amount.is_finite()
+
+
 @dataclass(slots=True)
 class Entry:
     """One event. It must not be changed after construction: the postings are checked only then.
@@ -172,10 +178,16 @@ class Entry:
 
     def __post_init__(self) -> None:
         postings = self.postings
+        # Most entries consist of pairs that cancel out. A comparison is exact in every decimal context.
         if len(postings) == 2:
-            (first, amount), (second, opposite) = postings
-            if first.asset == second.asset and amount == opposite.copy_negate() and amount.is_finite():
-                return  # a comparison is exact in every decimal context
+            if _cancel_out(*postings):
+                return
+        elif len(postings) == 4:
+            one, two, three, four = postings
+            if _cancel_out(one, two) and _cancel_out(three, four):
+                return
+            if _cancel_out(one, four) and _cancel_out(two, three):
+                return
         totals: dict[str, Decimal] = {}
         for account, amount in postings:
             asset = account.asset

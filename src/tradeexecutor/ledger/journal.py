@@ -5,6 +5,8 @@ back once, the unspent part of an allocation comes back, a repair moves nothing.
 differently, so their balances differ from the journal; `tradeexecutor.ledger.proof` finds where.
 """
 
+import functools
+import operator
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -101,29 +103,33 @@ def list_positions(state: State) -> list[TradingPosition]:
 
 def list_trades(position: TradingPosition) -> list[TradeExecution]:
     """Return the trades of a position, pending ones included, that may have moved tokens."""
-    waiting = (
-        trade
-        for trade in position.pending_trades.values()
-        if trade.started_at is not None and trade.trade_id not in position.trades
-    )
-    return [*position.trades.values(), *waiting]
+    trades = list(position.trades.values())
+    if position.pending_trades:
+        trades += [
+            trade
+            for trade in position.pending_trades.values()
+            if trade.started_at is not None and trade.trade_id not in position.trades
+        ]
+    return trades
 
 
 def _make_journal(book: Book) -> Journal:
     ordered = sorted(book.entries, key=lambda item: item[0])
     entries = [entry for _, entry in ordered]
     movements: dict[Account, list[Movement]] = {}
-    balances: dict[Account, Decimal] = {}
+    # One look-up for each posting: computing the hash of an account takes longer than the rest.
+    get_changes = movements.get
     for number, entry in enumerate(entries):
         for account, amount in entry.postings:
-            changes = movements.get(account)
+            changes = get_changes(account)
             if changes is None:
-                movements[account] = changes = []
-                balances[account] = amount
-            else:
-                balances[account] += amount
-            if changes and changes[-1][0] == number:
+                movements[account] = [(number, amount)]
+            elif changes[-1][0] == number:
                 changes[-1] = number, changes[-1][1] + amount
             else:
                 changes.append((number, amount))
+    balances = {
+        account: functools.reduce(operator.add, [amount for _, amount in changes])
+        for account, changes in movements.items()
+    }
     return Journal(entries, [key for key, _ in ordered], book.assets, movements, balances)

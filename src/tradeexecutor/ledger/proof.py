@@ -196,10 +196,12 @@ def prove(state: State, journal: Journal | None = None) -> Proof:
     journal
         The journal of this state; it is derived when not given.
     """
-    journal = derive(state) if journal is None else journal
     with pause_garbage_collection():
+        journal = derive(state) if journal is None else journal
         prover = _Prover(state, journal)
-        findings = [prover.judge(recorded) for recorded in list_recorded(state, journal)]
+        balances = list_recorded(state, journal)
+        with exact_arithmetic():
+            findings = [prover.judge(recorded) for recorded in balances]
         return Proof(
             journal,
             findings,
@@ -235,7 +237,7 @@ class _Prover:
         return remarks
 
     def judge(self, recorded: Recorded) -> Finding:
-        """Return the finding about one balance."""
+        """Return the finding about one balance. Arithmetic has to be exact meanwhile."""
         timeline = Timeline(self.journal, recorded)
         derived, limit = timeline.derived, timeline.limit
         finding = Finding(

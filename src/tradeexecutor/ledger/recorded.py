@@ -161,7 +161,7 @@ def _list_in_flight(position: TradingPosition, derived: list[Account]) -> Iterat
     number = position.position_id
     amounts: dict[Account, Decimal] = {}
     for trade in list_trades(position):
-        if trade.executed_at is not None or trade.started_at is None:
+        if trade._executed_at is not None or trade._started_at is None:
             continue
         kind = AccountKind.stuck if trade.failed_at is not None else _WAITING.get(trade.get_status())
         if kind is None or (kind is AccountKind.stuck and not keeps_allocation_on_failure(trade)):

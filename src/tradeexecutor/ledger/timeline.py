@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from tradeexecutor.ledger.checkpoints import Checkpoint
-from tradeexecutor.ledger.exact import ZERO, exact_arithmetic, get_rounding_limit, is_snapped_to_zero
+from tradeexecutor.ledger.exact import ZERO, get_rounding_limit, is_snapped_to_zero
 from tradeexecutor.ledger.journal import Journal, Movement
 from tradeexecutor.ledger.recorded import Recorded
 
@@ -65,6 +65,8 @@ class DifferenceChange:
 class Timeline:
     """Derived balance of one recorded figure after each entry that changes it.
 
+    It is made and asked inside `exact_arithmetic`, which is entered once for all balances of a proof.
+
     Attributes
     ----------
     derived
@@ -81,26 +83,25 @@ class Timeline:
         self._balances: list[Decimal] = []
         self.movements: list[Movement] = journal.get_movements(recorded.accounts)
         balance = largest = ZERO
-        with exact_arithmetic():
-            for number, amount in self.movements:
-                balance += amount if sign > 0 else -amount
-                self._numbers.append(number)
-                self._balances.append(balance)
-                size = abs(amount)
-                if size > largest:
-                    largest = size
-                size = abs(balance)
-                if size > largest:
-                    largest = size
-            for account in recorded.related:
-                for _, amount in journal.movements.get(account, ()):
-                    largest = max(largest, abs(amount))
-            if recorded.amount is not None:
-                largest = max(largest, abs(recorded.amount))
-            self.derived = balance
-            self.limit = get_rounding_limit(len(self.movements), largest)
-            #: Recorded balance less the derived one, token units; None if the file does not contain the figure.
-            self.difference = None if recorded.amount is None else recorded.amount - balance
+        for number, amount in self.movements:
+            balance += amount if sign > 0 else -amount
+            self._numbers.append(number)
+            self._balances.append(balance)
+            size = abs(amount)
+            if size > largest:
+                largest = size
+            size = abs(balance)
+            if size > largest:
+                largest = size
+        for account in recorded.related:
+            for _, amount in journal.movements.get(account, ()):
+                largest = max(largest, abs(amount))
+        if recorded.amount is not None:
+            largest = max(largest, abs(recorded.amount))
+        self.derived = balance
+        self.limit = get_rounding_limit(len(self.movements), largest)
+        #: Recorded balance less the derived one, token units; None if the file does not contain the figure.
+        self.difference = None if recorded.amount is None else recorded.amount - balance
         #: The earlier values of the figure and its present one.
         self.checkpoints = self._list_checkpoints()
 
@@ -139,10 +140,9 @@ class Timeline:
 
         When the opening balance is not recorded, the first checkpoint determines it.
         """
-        with exact_arithmetic():
-            return list(self._find_changes())
+        return list(self._iterate_changes())
 
-    def _find_changes(self) -> Iterator[DifferenceChange]:
+    def _iterate_changes(self) -> Iterator[DifferenceChange]:
         recorded = self.recorded
         level = opening = level_tolerance = opening_tolerance = ZERO
         is_level_known = recorded.is_opening_known

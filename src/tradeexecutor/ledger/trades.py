@@ -47,14 +47,14 @@ _HOLDING, _MARKET, _IN_FLIGHT = AccountKind.holding, AccountKind.market, Account
 
 def is_counter_trade(trade: TradeExecution) -> bool:
     """Return whether a trade only marks another one as repaired or closes a position; such a trade moves no tokens."""
-    return bool(trade.repaired_trade_id) or (trade.trade_type is TradeType.repair and not trade.executed_quantity)
+    return bool(trade._repaired_trade_id) or (trade.trade_type is TradeType.repair and not trade._executed_quantity)
 
 
 def is_really_executed(trade: TradeExecution) -> bool:
     """Return whether a trade exchanged tokens: it succeeded, or a retry succeeded before it was marked as repaired."""
-    if trade.executed_at is None:
+    if trade._executed_at is None:
         return False
-    return bool(trade.executed_quantity) if trade.repaired_at or trade.failed_at else True
+    return bool(trade._executed_quantity) if trade._repaired_at or trade._failed_at else True
 
 
 class CapitalSource:
@@ -88,13 +88,13 @@ def get_capital_source(book: Book, trade: TradeExecution, *, takes_capital: bool
     """
     reserve = trade.reserve_currency
     allocated = ZERO
-    if takes_capital and trade.started_at is not None:
+    if takes_capital and trade._started_at is not None:
         allocated = trade.planned_reserve
-        if not allocated and (trade.failed_at or trade.repaired_at):
+        if not allocated and (trade._failed_at or trade._repaired_at):
             # Repairs of old programs set the planned reserve of a failed buy to zero, so the allocation is used.
             allocated = trade.reserve_currency_allocated or trade.bridge_currency_allocated or ZERO
     if takes_capital and trade.bridge_currency_allocated is not None and not trade.reserve_currency_allocated:
-        bridge = book.find_bridge(trade, trade.started_at or trade.opened_at)
+        bridge = book.find_bridge(trade, trade._started_at or trade.opened_at)
         if bridge is not None:
             asset = bridge.pair.base
             return CapitalSource(book.get_account(AccountKind.bridge_lent, asset, bridge.position_id), asset, allocated)
@@ -103,11 +103,11 @@ def get_capital_source(book: Book, trade: TradeExecution, *, takes_capital: bool
 
 def book_start(book: Book, trade: TradeExecution, capital: CapitalSource) -> None:
     """Add the entry that moves the capital of a started trade into flight; nothing for a trade without capital."""
-    if trade.started_at is None or not capital.allocated:
+    if trade._started_at is None or not capital.allocated:
         return
     bucket = book.get_account(_IN_FLIGHT, capital.asset, trade.position_id)
     book.record(
-        (trade.started_at, Rank.start, trade.trade_id),
+        (trade._started_at, Rank.start, trade.trade_id),
         EntryKind.trade_started,
         f"trade #{trade.trade_id} starts and takes its capital",
         ((capital.source, -capital.allocated), (bucket, capital.allocated)),
@@ -120,21 +120,21 @@ def book_release(book: Book, trade: TradeExecution, capital: CapitalSource, buck
     """Add the entry that gives capital back after a failure, or after the repair of a trade without an outcome."""
     trade_id, position_id = trade.trade_id, trade.position_id
     amount = capital.allocated
-    if trade.failed_at is not None:
+    if trade._failed_at is not None:
         target, what = capital.source, "gets its capital back"
         if keeps_allocation_on_failure(trade):
             target, what = book.get_account(AccountKind.stuck, capital.asset, position_id), "leaves its capital stuck"
         book.record(
-            (not_before_start(trade, trade.failed_at), Rank.outcome, trade_id),
+            (not_before_start(trade, trade._failed_at), Rank.outcome, trade_id),
             EntryKind.trade_failed,
             f"trade #{trade_id} fails and {what}",
             ((bucket, -amount), (target, amount)),
             trade_id=trade_id,
             position_id=position_id,
         )
-    elif trade.repaired_at is not None:
+    elif trade._repaired_at is not None:
         book.record(
-            (not_before_start(trade, trade.repaired_at), Rank.repair, trade_id),
+            (not_before_start(trade, trade._repaired_at), Rank.repair, trade_id),
             EntryKind.trade_repaired,
             f"trade #{trade_id} is repaired without an outcome and gets its capital back",
             ((bucket, -amount), (capital.source, amount)),
@@ -150,12 +150,12 @@ def book_exchange(book: Book, position: TradingPosition, trade: TradeExecution) 
     if trade.flags and TradeFlag.missing_position_repair in trade.flags:
         _book_found_tokens(book, position, trade)
         return
-    is_buy = trade.planned_quantity > 0
+    is_buy = trade._planned_quantity > 0
     capital = get_capital_source(book, trade, takes_capital=is_buy)
     book_start(book, trade, capital)
     bucket = _book_waiting(book, position, trade, capital) if capital.allocated or not is_buy else None
     if is_really_executed(trade):
-        if trade.failed_at is not None:
+        if trade._failed_at is not None:
             # The trade was retried. Its capital was given back when it failed.
             book_release(book, trade, capital, _in_flight(book, trade, capital))
             capital.allocated = ZERO
@@ -164,7 +164,7 @@ def book_exchange(book: Book, position: TradingPosition, trade: TradeExecution) 
             _book_purchase(book, trade, capital, bucket)
         else:
             _book_sale(book, position, trade)
-    elif trade.failed_at is not None or trade.repaired_at is not None:
+    elif trade._failed_at is not None or trade._repaired_at is not None:
         book_release(book, trade, capital, bucket or _in_flight(book, trade, capital))
 
 
@@ -174,7 +174,7 @@ def _in_flight(book: Book, trade: TradeExecution, capital: CapitalSource) -> Acc
 
 def not_before_start(trade: TradeExecution, when: datetime.datetime) -> datetime.datetime:
     """Return `when`, or the start of the trade if that is later: block times may be earlier than our clock."""
-    return max(when, trade.started_at) if trade.started_at is not None else when
+    return max(when, trade._started_at) if trade._started_at is not None else when
 
 
 def _book_waiting(
@@ -184,14 +184,14 @@ def _book_waiting(
     trade_id, position_id = trade.trade_id, trade.position_id
     asset = capital.asset
     bucket = book.get_account(_IN_FLIGHT, asset, position_id) if capital.allocated else None
-    if trade.cctp_in_transit_at is not None and position.pair.kind.is_cctp_bridge():
+    if trade._cctp_in_transit_at is not None and position.pair.kind.is_cctp_bridge():
         source, amount = bucket, capital.allocated
-        if trade.planned_quantity <= 0:
-            asset, amount = position.pair.base, abs(trade.planned_quantity)
+        if trade._planned_quantity <= 0:
+            asset, amount = position.pair.base, abs(trade._planned_quantity)
             source = book.get_account(AccountKind.bridge_lent, asset, position_id)
         transit = book.get_account(AccountKind.in_transit, asset, position_id)
         if source is not None:
-            when = not_before_start(trade, trade.cctp_in_transit_at)
+            when = not_before_start(trade, trade._cctp_in_transit_at)
             book.record(
                 (when, Rank.waiting, trade_id),
                 EntryKind.bridge_in_transit,
@@ -200,13 +200,13 @@ def _book_waiting(
                 trade_id=trade_id,
                 position_id=position_id,
             )
-            if source is not bucket and (trade.executed_at or trade.failed_at):
+            if source is not bucket and (trade._executed_at or trade._failed_at):
                 _book_released_lock(book, trade, source, transit, amount)
             bucket = transit
-    elif trade.vault_settlement_pending_at is not None and bucket is not None:
+    elif trade._vault_settlement_pending_at is not None and bucket is not None:
         settlement = book.get_account(AccountKind.settlement, asset, position_id)
         book.record(
-            (not_before_start(trade, trade.vault_settlement_pending_at), Rank.waiting, trade_id),
+            (not_before_start(trade, trade._vault_settlement_pending_at), Rank.waiting, trade_id),
             EntryKind.settlement_pending,
             f"trade #{trade_id} waits for the vault to settle",
             ((bucket, -capital.allocated), (settlement, capital.allocated)),
@@ -218,7 +218,7 @@ def _book_waiting(
 
 
 def _book_released_lock(book: Book, trade: TradeExecution, source: Account, transit: Account, amount: Decimal) -> None:
-    when = trade.executed_at or trade.failed_at or trade.opened_at
+    when = trade._executed_at or trade._failed_at or trade.opened_at
     book.record(
         (not_before_start(trade, when), Rank.waiting, trade.trade_id),
         EntryKind.bridge_in_transit,
@@ -252,7 +252,7 @@ def _book_sale(book: Book, position: TradingPosition, trade: TradeExecution) -> 
     target, asset = book.get_account(AccountKind.cash, trade.reserve_currency), trade.reserve_currency
     kind = position.pair.kind
     if not kind.is_cctp_bridge() and not kind.is_exchange_account():
-        bridge = book.find_bridge(trade, trade.executed_at or trade.opened_at)
+        bridge = book.find_bridge(trade, trade._executed_at or trade.opened_at)
         if bridge is not None:
             asset = bridge.pair.base
             target = book.get_account(AccountKind.bridge_lent, asset, bridge.position_id)
@@ -266,7 +266,7 @@ def _book_sale(book: Book, position: TradingPosition, trade: TradeExecution) -> 
 
 
 def _record_success(book: Book, trade: TradeExecution, verb: str, postings: list[tuple[Account, Decimal]]) -> None:
-    when = not_before_start(trade, trade.executed_at or trade.opened_at)
+    when = not_before_start(trade, trade._executed_at or trade.opened_at)
     book.record(
         (when, Rank.outcome, trade.trade_id),
         EntryKind.trade_succeeded,
@@ -278,12 +278,12 @@ def _record_success(book: Book, trade: TradeExecution, verb: str, postings: list
 
 
 def _book_found_tokens(book: Book, position: TradingPosition, trade: TradeExecution) -> None:
-    if trade.executed_at is None or trade.repaired_at is not None:
+    if trade._executed_at is None or trade._repaired_at is not None:
         return
     base = position.pair.base
     quantity = get_executed_quantity(trade)
     book.record(
-        (trade.executed_at, Rank.outcome, trade.trade_id),
+        (trade._executed_at, Rank.outcome, trade.trade_id),
         EntryKind.tokens_found,
         f"trade #{trade.trade_id} books {base.token_symbol} that was found, no cash is spent",
         (
@@ -297,4 +297,4 @@ def _book_found_tokens(book: Book, position: TradingPosition, trade: TradeExecut
 
 def get_executed_quantity(trade: TradeExecution) -> Decimal:
     """Return the base tokens that a successful trade exchanged, token units, negative for a sell."""
-    return trade.planned_quantity if trade.executed_quantity is None else trade.executed_quantity
+    return trade._planned_quantity if trade._executed_quantity is None else trade._executed_quantity

@@ -75,11 +75,11 @@ def get_unexplained_cash_usd(position: PositionFields) -> USDollarAmount:
 
 def get_trade_unexplained_cash_usd(trade: TradeExecution) -> USDollarAmount:
     """Return the share of one spot or vault trade in `get_unexplained_cash_usd`, USD; rounding counts as 0."""
-    if trade.executed_at is None or trade.repaired_at is not None or not trade.executed_reserve:
+    if trade._executed_at is None or trade._repaired_at is not None or not trade.executed_reserve:
         return 0.0
     value = trade.get_value()
     moved = float(trade.executed_reserve) * trade.get_reserve_currency_exchange_rate()
-    cost = moved - value if trade.planned_quantity > 0 else value - moved
+    cost = moved - value if trade._planned_quantity > 0 else value - moved
     return cost if abs(cost) > _ROUNDING_FRACTION * max(moved, value) else 0.0
 
 
