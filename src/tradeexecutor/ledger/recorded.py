@@ -1,5 +1,8 @@
 """The balances that a state contains, each with the accounts of the journal whose sum it should equal."""
 
+# Functions that run for every trade read the slots of watched fields, see `state/codec/watched_record.py`.
+# pyright: reportPrivateUsage=false
+
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal

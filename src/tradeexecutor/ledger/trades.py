@@ -19,6 +19,9 @@ Fees of liquidity providers and gas are recorded in the trade and move nothing: 
 amounts, and the gas was paid from a wallet that is not part of the state.
 """
 
+# Functions that run for every trade read the slots of watched fields, see `state/codec/watched_record.py`.
+# pyright: reportPrivateUsage=false
+
 import datetime
 from decimal import Decimal
 

@@ -4,7 +4,7 @@ import enum
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -158,22 +158,38 @@ class PositionFigures:
         return min(self.results, key=lambda result: result.profit_pct, default=None)
 
 
+class _Measured(NamedTuple):
+    """What `measure_positions` counts of one position: None for lending, and for an end without a reason."""
+
+    result: PositionResult | None
+    exit_reason: ExitReason | None
+
+
 @shared
-def _measure_result(position: TradingPosition) -> PositionResult:
+def _measure_position(position: TradingPosition) -> _Measured | None:
+    """Return what counts of a closed position; None without executed trades."""
+    if not position.has_executed_trades():
+        return None
+    if position.is_credit_supply():
+        return _Measured(None, None)
     profit_usd, profit_pct = get_net_result(position)
-    return PositionResult(position.position_id, position.pair.get_ticker(), profit_pct, profit_usd)
+    result = PositionResult(position.position_id, position.pair.get_ticker(), profit_pct, profit_usd)
+    return _Measured(result, get_exit_reason(position))
 
 
 def measure_positions(positions: Iterable[TradingPosition]) -> PositionFigures:
     """Return the figures of the closed positions; positions without executed trades do not count."""
     figures = PositionFigures()
-    closed = [position for position in positions if position.closed_at is not None and position.has_executed_trades()]
+    closed = [position for position in positions if position.closed_at is not None]
     for position in sorted(closed, key=lambda position: (position.closed_at, position.position_id)):
-        if position.is_credit_supply():
+        measured = _measure_position(position)
+        if measured is None:
+            continue
+        result, reason = measured
+        if result is None:
             figures.lending += 1
             continue
-        figures.results.append(_measure_result(position))
-        reason = get_exit_reason(position)
+        figures.results.append(result)
         if reason is not None:
             figures.exits[reason] = figures.exits.get(reason, 0) + 1
     return figures

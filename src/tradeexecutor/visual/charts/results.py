@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from tradeexecutor.analysis.adjusted.positions import get_net_result
+from tradeexecutor.analysis.memo import shared
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.visual.parts.chart import ChartOptions
 from tradeexecutor.visual.parts.formats import count, format_duration, format_profit, get_tick_format
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["describe_result", "draw_position_profits", "draw_position_scatter"]
 
 
+@shared
 def describe_result(position: TradingPosition) -> str:
     """Return the tooltip of a position: pair, times and profit."""
     usd, percent = get_net_result(position)
