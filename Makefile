@@ -30,9 +30,11 @@ RUNTIME := $(VENV)/.installed-runtime
 LIVE    := $(VENV)/.installed-live
 DEV     := $(VENV)/.installed-dev
 DOCS    := $(VENV)/.installed-docs
+# The programs that `make bench-peers` compares with have an environment of their own.
+PEERS_VENV ?= .venv-peers
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-live test test-fast lint format soak soak-live golden docs docs-commands schema bench setup setup-dev lock clean distclean docs-gallery dashboard docs-formulas release-check
+.PHONY: help demo demo-live test test-fast lint format soak soak-live golden docs docs-commands schema bench bench-peers setup setup-dev lock clean distclean docs-gallery dashboard docs-formulas release-check
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -98,6 +100,12 @@ dashboard: ## Build the dashboard from clients/dashboard (needs Node.js 20 and n
 bench: $(DEV) ## Run the benchmarks
 	@$(BENCH_COMMAND)
 
+bench-peers: $(DEV) $(PEERS_VENV)/bin/python ## Compare with other programs, and write the table of BENCHMARKS.md
+	@$(PY) -m benchmarks.peers --python $(PEERS_VENV)/bin/python $(BENCH_ARGS)
+
+$(PEERS_VENV)/bin/python: | $(PY)
+	@$(PY) -m venv $(PEERS_VENV)
+
 setup: $(RUNTIME) ## Install the package and what it runs with into .venv
 	@:
 
@@ -107,7 +115,7 @@ setup-dev: $(DEV) ## The same, with the developers' tools
 # UPGRADE= keeps the versions that are pinned and adds only what is missing.
 UPGRADE ?= --upgrade
 
-lock: $(PY) ## Pin the newest versions that pyproject.toml admits (the three lock files)
+lock: $(PY) ## Pin the newest versions that pyproject.toml admits (the lock files)
 	$(PIP) install --quiet --target build/uv --upgrade uv
 	build/uv/bin/uv pip compile --quiet $(UPGRADE) --universal --fork-strategy fewest --python-version 3.11 \
 		--no-header --no-annotate --extra dev pyproject.toml --output-file requirements-dev.lock
@@ -117,13 +125,15 @@ lock: $(PY) ## Pin the newest versions that pyproject.toml admits (the three loc
 	build/uv/bin/uv pip compile --quiet $(UPGRADE) --universal --fork-strategy fewest --python-version 3.11 \
 		--no-header --no-annotate --extra docs --constraint requirements-dev.lock pyproject.toml \
 		--output-file requirements-docs.lock
+	build/uv/bin/uv pip compile --quiet $(UPGRADE) --universal --fork-strategy fewest --python-version 3.11 \
+		--no-header --no-annotate benchmarks/peers/requirements.txt --output-file requirements-peers.lock
 
 clean: ## Remove caches and build output
 	@rm -rf build dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	@find src tests benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 distclean: clean ## The same, and the virtual environment
-	@rm -rf $(VENV)
+	@rm -rf $(VENV) $(PEERS_VENV)
 
 # --- The virtual environment ---------------------------------------------------------------------
 

@@ -64,7 +64,7 @@ def main(candles: str, fee: str) -> None:
     """Run the engine twice and print what the faster run took."""
     instrument = TestInstrumentProvider.btcusdt_binance()
     bar_type = BarType.from_str(f"{instrument.id}-1-HOUR-LAST-EXTERNAL")
-    frame = pd.read_csv(candles, index_col=0, parse_dates=True)
+    frame: Any = pd.read_csv(candles, index_col=0, parse_dates=True)
     frame.index = frame.index.tz_localize("UTC") + pd.Timedelta(hours=1)  # a bar has the time of its end
     bars = BarDataWrangler(bar_type, instrument).process(frame)
     engine = BacktestEngine(config=BacktestEngineConfig(logging=LoggingConfig(bypass_logging=True)))
@@ -75,7 +75,7 @@ def main(candles: str, fee: str) -> None:
 
     def run() -> dict[str, Any]:
         engine.run()
-        return {"count": len(engine.cache.positions_closed()), "version": nautilus_trader.__version__}
+        return {"count": len(engine.cache.orders_closed()) // 2, "version": nautilus_trader.__version__}
 
     report(run, runs=1)
 

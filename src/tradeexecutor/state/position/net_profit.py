@@ -1,5 +1,8 @@
 """Net profit of a position of any kind, with each dollar counted once."""
 
+# Functions that run for every trade read the slots of watched fields, see `state/codec/watched_record.py`.
+# pyright: reportPrivateUsage=false
+
 import math
 from collections.abc import Iterator
 from decimal import Decimal
