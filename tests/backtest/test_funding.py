@@ -1,6 +1,7 @@
 """Funding of shorts and leveraged longs, worked out by hand; the ledger of every run is proven."""
 
 import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,7 @@ def test_what_a_long_receives_beyond_its_debt_buys_tokens():
     position = only_position(result)
     collateral, debt = sides_of(position)
     assert debt == 0
-    assert position.get_quantity() == collateral
+    assert position.get_quantity() == pytest.approx(collateral)
     assert position.get_net_profit_usd() == pytest.approx(get_funding(position))
     assert get_funding(position) == pytest.approx(1001 * (1.01**5 - 1), rel=1e-3)
     closed = run([flat(2000)] * 6, {1: open_long(leverage=1.001), 6: close}, ConstantFunding(-0.01, DAY))
@@ -119,21 +120,16 @@ def test_funding_brings_a_liquidation_closer():
     bars = [flat(2000)] + [flat(1280)] * 5
     result = run(bars, {1: open_long()}, ConstantFunding(0.01, DAY))
     trade = only_position(result).get_last_trade()
-    # 1 % of 2000 on the way? The first payment is that of the second day, at its open of 1280.
     assert (trade.is_liquidation(), trade.executed_at) == (True, START + 2 * DAY)
     calm = run(bars, {1: open_long()}, ConstantFunding(0.0, DAY))
     assert only_position(calm).is_open()
 
 
 def test_partial_closes_pay_less_afterwards():
-    result = run([flat(2000)] * 4, {1: open_long(), 2: call("reduce_long", sides_half())}, ConstantFunding(0.001, DAY))
-    assert get_funding(only_position(result)) == pytest.approx(-(2.0 + 1.0 + 1.0), rel=1e-3)
-
-
-def sides_half() -> Any:
-    from decimal import Decimal
-
-    return Decimal("0.5")
+    """The payment at the time of a trade comes before it, and counts all of the position."""
+    steps = {1: open_long(), 2: call("reduce_long", Decimal("0.5"))}
+    result = run([flat(2000)] * 4, steps, ConstantFunding(0.001, DAY))
+    assert get_funding(only_position(result)) == pytest.approx(-(2.0 + 1.0 + 1.0 + 1.0))
 
 
 # --- Series

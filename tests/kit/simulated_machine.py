@@ -38,6 +38,7 @@ from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.strategy.execution_context import ExecutionContext
+from tradeexecutor.strategy.funding import ConstantFunding
 from tradeexecutor.strategy.lending import LendingPool
 from tradeexecutor.strategy.market_terms import MarketTerms
 from tradeexecutor.strategy.pandas_trader.indicator import IndicatorSet
@@ -103,6 +104,8 @@ class Simulated(RuleBasedStateMachine):
             return
         self.seen["refused"] += self.refused
         for position in self.state.portfolio.get_all_positions(pending=True):
+            causes = [event.cause.value for event in position.balance_updates.values()]
+            self.seen["funding"] += "funding" in causes
             for trade in position.trades.values():
                 kind = "async vault" if trade.pair.is_async_vault() else trade.pair.kind.value
                 self.seen[kind] += trade.is_success()
@@ -122,8 +125,9 @@ class Simulated(RuleBasedStateMachine):
         slippage=st.sampled_from([0.0, 0.005]),
         bridges=BRIDGES,
         lost=st.sampled_from([0, 5]),
+        funding=st.sampled_from([-0.01, 0.0, 0.002]),
     )
-    def begin(self, seed: int, slippage: float, bridges: BridgeTerms, lost: int) -> None:
+    def begin(self, seed: int, slippage: float, bridges: BridgeTerms, lost: int, funding: float) -> None:
         # A number, because candles that are drawn one by one leave no room for many rules.
         random = Random(seed)
         candles = {name: make_candles(_make_bars(random, 1.0), bucket=DAY) for name in _MARKETS}
@@ -131,7 +135,8 @@ class Simulated(RuleBasedStateMachine):
         fees = {"ETH-USD": 0.003, "BTC-USD": 0.0}
         universe = create_universe(candles, fee=fees, vaults=_TERMS, chains=_CHAINS, bridges=bridges)
         universe = universe.with_lending(LendingPool(0.03, 0.2, borrow_caps={"BTC": 100}))
-        universe = universe.with_terms({"BTC-USD": MarketTerms(lot_size=Decimal("0.01"), minimum_order=5.0)})
+        terms = MarketTerms(lot_size=Decimal("0.01"), minimum_order=5.0, funding=ConstantFunding(funding))
+        universe = universe.with_terms({"BTC-USD": terms})
         self.wallet = SimulatedWallet()
         self.plan: Plan = lambda manager: []
         self.refused = 0

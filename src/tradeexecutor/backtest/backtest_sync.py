@@ -251,12 +251,12 @@ class BacktestSyncModel(SyncModel):
             raise InterestRefused(f"interest was synced at {checkpoint}, it cannot be synced at {timestamp} again")
         events: list[BalanceUpdate] = []
         # Funding changes the balances that bear interest, so interest is booked up to each payment first.
-        for when in sorted(
-            {payment.paid_at for payment in self._find_funding(timestamp, state, universe, pricing_model)}
-        ):
+        due = self._find_funding(timestamp, state, universe, pricing_model)
+        for when in sorted({payment.paid_at for payment in due}):
             events += self._sync_lending(when, state, pricing_model)
             payments = self._find_funding(when, state, universe, pricing_model, at=when)
             events += self._move_tokens(book_funding(state.portfolio, payments))
+            set_interest_checkpoint(state, when, None)
         return events + self._sync_lending(timestamp, state, pricing_model)
 
     def _find_funding(
@@ -283,7 +283,6 @@ class BacktestSyncModel(SyncModel):
         if timestamp == checkpoint:
             return []
         if self.lending_rates is None:
-            set_interest_checkpoint(state, timestamp, None)
             return []
         operation = prepare_interest_distribution(checkpoint or timestamp, timestamp, state.portfolio, pricing_model)
         if not operation.entries:
