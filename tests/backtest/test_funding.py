@@ -96,14 +96,14 @@ def test_funding_and_interest_do_not_mix():
 
 
 def test_what_a_long_receives_beyond_its_debt_buys_tokens():
-    """1000 at 1.001x owe 1 USD; four payments of 1 % of 1001 USD repay it, and then add tokens."""
+    """1000 at 1.001x owe 1 USD; six payments of 1 % of 1001 USD repay it, and then add tokens."""
     result = run([flat(2000)] * 6, {1: open_long(leverage=1.001)}, ConstantFunding(-0.01, DAY))
     position = only_position(result)
     collateral, debt = sides_of(position)
     assert debt == 0
     assert position.get_quantity() == pytest.approx(collateral)
     assert position.get_net_profit_usd() == pytest.approx(get_funding(position))
-    assert get_funding(position) == pytest.approx(1001 * (1.01**5 - 1), rel=1e-3)
+    assert get_funding(position) == pytest.approx(1001 * (1.01**6 - 1), rel=1e-3)
     closed = run([flat(2000)] * 6, {1: open_long(leverage=1.001), 6: close}, ConstantFunding(-0.01, DAY))
     assert cash_of(closed) - 10_000 == pytest.approx(get_funding(only_position(closed)))
 
