@@ -740,7 +740,7 @@ export const SizeRiskSchema: z.ZodType<types.SizeRisk> = z.lazy(() =>
 );
 
 /** Values of BalanceUpdateCause that this version knows. */
-export const BalanceUpdateCauseValues = ["deposit", "redemption", "deposit_and_redemption", "interest", "correction", "vault_flow"] as const;
+export const BalanceUpdateCauseValues = ["deposit", "redemption", "deposit_and_redemption", "interest", "correction", "vault_flow", "funding"] as const;
 
 export const BalanceUpdateCauseSchema: z.ZodType<types.BalanceUpdateCause> = z.string();
 

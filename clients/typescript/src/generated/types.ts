@@ -646,9 +646,9 @@ export interface Benchmark {
 
 /** A tradeable instrument: base token, quote token, pool and kind. */
 export interface TradingPairIdentifier {
-  /** Bought token; the debt token for leverage, the aToken for credit. */
+  /** Bought token; the debt token of a short, the collateral token (aToken) of a leveraged long and of credit. */
   base: AssetIdentifier;
-  /** Token in which the price is quoted, or the collateral token. */
+  /** Token in which the price is quoted; the collateral token of a short, the debt token of a leveraged long. */
   quote: AssetIdentifier;
   /** Address of the pool or vault contract, in upper or lower case as it was given. */
   pool_address: string;
@@ -712,11 +712,11 @@ export interface TradeExecution {
   activated_trigger: Trigger | null;
   /** Conditions whose time ended before they were met. */
   expired_triggers: Array<Trigger> | null;
-  /** Leverage: reserve added to (+) or released from (-) the collateral after the trade. */
+  /** Leverage: reserve added to (+) or released from (-) the loan after the trade. */
   planned_collateral_allocation: Decimal | null;
   /** Leverage: what `planned_collateral_allocation` became, reserve token units. */
   executed_collateral_allocation: Decimal | null;
-  /** Leverage: collateral gained by selling the borrowed token (+) or spent on buying it back (-). */
+  /** Leverage: reserve that a sale of the base brings into the loan (+) or its purchase takes from it (-). */
   planned_collateral_consumption: Decimal | null;
   /** Leverage: what `planned_collateral_consumption` became, reserve token units. */
   executed_collateral_consumption: Decimal | null;
@@ -865,7 +865,7 @@ export interface TradeExecution {
    */
   portfolio_value_at_creation: number | null;
   /**
-   * Wanted leverage, a multiple of the collateral; null without leverage.
+   * Wanted leverage, a multiple of the own money; null without leverage.
    *
    * Unit: multiple, 1.0 is no leverage.
    */
@@ -1814,8 +1814,10 @@ export interface SizeRisk {
  * `correction`: Difference between the real and the expected balance.
  *
  * `vault_flow`: Capital moved into or out of an account of which only the value is known.
+ *
+ * `funding`: What longs and shorts of a market pay each other, see funding.
  */
-export type BalanceUpdateCause = "deposit" | "redemption" | "deposit_and_redemption" | "interest" | "correction" | "vault_flow" | UnknownText;
+export type BalanceUpdateCause = "deposit" | "redemption" | "deposit_and_redemption" | "interest" | "correction" | "vault_flow" | "funding" | UnknownText;
 
 /**
  * Kind of holder of the balance.
