@@ -317,3 +317,12 @@ def test_a_spot_position_a_long_and_a_short_side_by_side():
     assert cash_of(result) == pytest.approx(10_200.0)
     kinds = measure_kinds(result.state.portfolio.closed_positions.values())
     assert {kind.name: round(kind.profit, 9) for kind in kinds} == {"spot": 100, "leveraged long": 200, "short": -100}
+
+
+@pytest.mark.parametrize(("first", "second"), [(open_short, open_long), (open_long, open_short)])
+def test_what_the_cash_does_not_pay_lapses(first: Any, second: Any):
+    """Of two that want 6000 each the second one gets nothing: its debt was sized for all of it."""
+    result = run_leverage([flat(2000)] * 3, {1: both(first(6000.0, 1.5), second(6000.0, 1.6))})
+    assert cash_of(result) == 4000
+    (lapsed,) = [t for p in result.state.portfolio.expired_positions.values() for t in p.expired_trades.values()]
+    assert "4000 were left" in (lapsed.notes or "")

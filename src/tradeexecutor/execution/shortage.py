@@ -145,6 +145,8 @@ def settle_shortage(
 ) -> bool:
     """Make a planned buy fit the cash, or let it expire, with a note that says why.
 
+    A trade with leverage expires, because its debt was sized for all of its reserve.
+
     Parameters
     ----------
     portfolio
@@ -168,7 +170,8 @@ def settle_shortage(
         if obstacle is None:
             return True
         return _lapse(portfolio, trade, ts, obstacle, shortages)
-    if not trade.is_buy():
+    has_leverage = trade.is_leverage()
+    if not (trade.is_buy() or has_leverage):
         return True
     planned = trade.planned_reserve
     available, asset = get_available_capital(portfolio, trade)
@@ -176,10 +179,10 @@ def settle_shortage(
     # The start of a trade tolerates a lack of less than one unit.
     if missing < asset.convert_to_decimal(1):
         return True
-    if missing <= asset.convert_to_decimal(ROUNDING_UNITS) and _reduce(trade, available):
+    if not has_leverage and missing <= asset.convert_to_decimal(ROUNDING_UNITS) and _reduce(trade, available):
         return True
     lack = f"it was planned for {planned} {asset.token_symbol}, {available} were left"
-    if policy is CashShortage.reduce and _reduce(trade, available):
+    if policy is CashShortage.reduce and not has_leverage and _reduce(trade, available):
         trade.add_note(f"reduced: {lack}")
         shortages.reduced.append(trade)
         logger.warning("%s is reduced at %s: %s", trade, ts, lack)
