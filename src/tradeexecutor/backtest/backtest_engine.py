@@ -6,7 +6,8 @@ The order of events for a strategy that decides at `T1` and `T2`::
                               resting orders meet the open (a gap through a level fills here)
                               decision, with candles that ended at or before T1; trades at the open
                               (just before it, when a deposit or redemption is due: a sample of the equity)
-    T1 - T2                   each candle that ends in between: its path through the levels
+    T1 - T2                   each candle that ends in between: the orders of a latency that have reached their market
+                              inside it, then its path through the levels
                               each further candle that starts in between: its open against the levels
                               each midnight: a sample of the equity, after what fills then
     T2: open of a candle      ...
@@ -30,6 +31,7 @@ from tradeexecutor.backtest.equity_sampling import DAY_US, EquitySampling, find_
 from tradeexecutor.state.cycle_duration import CycleDuration
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.strategy.market_data import CandleCursor, from_us, to_us
 from tradeexecutor.strategy.runner import StrategyRunner
 from tradeexecutor.strategy.stop_loss import PriceRange, has_triggers, iterate_positions_with_triggers
@@ -307,6 +309,15 @@ class BacktestEngine:
     def _check_moment(self, moment: int, kind: int, candles: dict[int, int], cursors: dict[int, CandleCursor]) -> bool:
         """Check the positions of pairs whose candle ends or starts now; return True if anything was traded."""
         ts = from_us(moment)
+        runner = self.runner
+        filled: list[TradeExecution] = []
+        rests: dict[int, PriceRange] = {}
+        if runner.queue.waiting:
+            if kind == _STARTED:
+                filled = runner.fill_queue(ts, candles)
+            elif self.pricing.latency:
+                rests = {pair_id: _get_range(cursors[pair_id], index) for pair_id, index in candles.items()}
+                filled = runner.fill_inside(ts, rests)
 
         def get_range(position: TradingPosition) -> PriceRange | None:
             pair_id = position.pair.internal_id or 0
@@ -316,12 +327,15 @@ class BacktestEngine:
             cursor = cursors[pair_id]
             if kind == _STARTED:
                 return PriceRange.at(cursor.open[index])
-            start = from_us(cursor.starts[index])
-            return PriceRange(cursor.open[index], cursor.high[index], cursor.low[index], cursor.close[index], start)
+            return rests.get(pair_id) or _get_range(cursor, index)
 
-        runner = self.runner
-        from_queue = runner.fill_queue(ts, candles) if kind == _STARTED and runner.queue.waiting else []
-        return bool(runner.check_triggers(ts, get_range, record=False)) or bool(from_queue)
+        return bool(runner.check_triggers(ts, get_range, record=False)) or bool(filled)
+
+
+def _get_range(cursor: CandleCursor, index: int) -> PriceRange:
+    """Return the prices of a candle."""
+    start = from_us(cursor.starts[index])
+    return PriceRange(cursor.open[index], cursor.high[index], cursor.low[index], cursor.close[index], start)
 
 
 def _find_first_touch(position: TradingPosition, cursor: CandleCursor, first: int, last: int) -> int | None:

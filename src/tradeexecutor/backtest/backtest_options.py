@@ -102,11 +102,12 @@ class BacktestResult:
 
 
 class MarketRules(TypedDict, total=False):
-    """Settings of `BacktestOptions` for closed and delisted markets, lack of cash, and the recording of the equity.
+    """Settings of `BacktestOptions` for latency, closed and delisted markets, lack of cash, and samples of the equity.
 
     `leaves_open` says how the run ends.
     """
 
+    latency: datetime.timedelta | None
     closed_market: ClosedMarket | str
     cash_shortage: CashShortage | str
     delisting: Delisting | str
@@ -147,6 +148,9 @@ class BacktestOptions:
         pricing (for models that need volumes).
     failures
         Called with each trade; returns True if the trade fails.
+    latency
+        Time between a decision and the arrival of its orders in the market, see `tradeexecutor.strategy.latency`; None
+        uses ``latency`` of the strategy, by default none.
     data_delay_tolerance
         See `BacktestPricing`.
     closed_market
@@ -181,6 +185,7 @@ class BacktestOptions:
     funding: Sequence[Funding] = ()
     slippage: float | SlippageModel | Callable[[BacktestPricing], SlippageModel] | None = None
     failures: FailureModel | None = None
+    latency: datetime.timedelta | None = None
     data_delay_tolerance: datetime.timedelta | None = None
     closed_market: ClosedMarket | str = ClosedMarket.wait
     cash_shortage: CashShortage | str = CashShortage.reduce

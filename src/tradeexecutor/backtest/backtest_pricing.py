@@ -39,6 +39,8 @@ class BacktestPricing(PricingModel):
         `PriceUnavailable`. None for no limit. Positions are valued at the last price in any case.
     default_fee
         Fee of pairs that do not declare one, as a fraction.
+    latency
+        Time between a decision and the arrival of its orders in the market, see `tradeexecutor.strategy.latency`.
 
     Notes
     -----
@@ -51,8 +53,10 @@ class BacktestPricing(PricingModel):
         universe: TradingStrategyUniverse,
         data_delay_tolerance: datetime.timedelta | None = None,
         default_fee: float = 0.0,
+        latency: datetime.timedelta = _NO_DELAY,
     ):
         self.universe = universe
+        self.latency = latency
         self.default_fee = default_fee
         self._tolerance = None if data_delay_tolerance is None else data_delay_tolerance // _ONE_US
         self._fees: dict[int, float] = {}

@@ -218,7 +218,10 @@ class _Run:
 def _prepare(setup: _Setup, results: IndicatorResults) -> _Run:
     module, universe, options = setup.module, setup.universe, setup.options
     wallet = SimulatedWallet()
-    pricing = BacktestPricing(universe, options.data_delay_tolerance)
+    latency = module.latency if options.latency is None else options.latency
+    if latency < datetime.timedelta(0):
+        raise BacktestNotPossible(f"the latency must not be negative, it is {latency}")
+    pricing = BacktestPricing(universe, options.data_delay_tolerance, latency=latency)
     sync = setup.make_sync_model(wallet)
     shortage = _choose(CashShortage, "cash_shortage", options.cash_shortage)
     slippage = setup.make_slippage(pricing)

@@ -42,7 +42,7 @@ class BacktestRequest:
         Format of the files.
     fee, slippage
         Fractions of the value of a trade.
-    closed_market, cash_shortage, delisting, equity_sampling, leaves_open
+    latency, closed_market, cash_shortage, delisting, equity_sampling, leaves_open
         See `BacktestOptions`.
     parameters
         Values that override those of the strategy, by name.
@@ -62,6 +62,7 @@ class BacktestRequest:
     cash: float | None = None
     fee: float = 0.001
     slippage: float = 0.0
+    latency: datetime.timedelta | None = None
     closed_market: str = "wait"
     cash_shortage: str = "reduce"
     delisting: str = "last_price"
@@ -215,6 +216,7 @@ def _run(request: BacktestRequest, universe: TradingStrategyUniverse | None) -> 
             cycle_duration=request.cycle_duration,
             parameters=request.parameters,
             slippage=request.slippage or None,
+            latency=request.latency,
             closed_market=request.closed_market,
             cash_shortage=request.cash_shortage,
             delisting=request.delisting,

@@ -39,10 +39,11 @@ from tradeexecutor.state.late_candles import record_late_pairs
 from tradeexecutor.state.other_data import OtherData
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import StateStore
-from tradeexecutor.state.trade.predicates import WAITED_FOR_MARKET_KEY
+from tradeexecutor.state.trade.predicates import ARRIVES_KEY, WAITED_FOR_MARKET_KEY
 from tradeexecutor.strategy.execution_context import ExecutionContext, ExecutionMode
 from tradeexecutor.strategy.lending import LendingPool
 from tradeexecutor.strategy.pandas_trader.indicator_results import calculate_indicators
+from tradeexecutor.strategy.pandas_trader.position_rules import has_no_market
 from tradeexecutor.strategy.pandas_trader.strategy_input import StrategyInputIndicators
 from tradeexecutor.strategy.pricing_model import PriceUnavailable
 from tradeexecutor.strategy.runner import Models, StrategyRunner
@@ -314,7 +315,7 @@ class PaperLoop:
         start_at = get_start(state)
         results = calculate_indicators(module.make_indicators(start_at, universe, context), universe, context, start_at)
         wallet = _restore_wallet(state)
-        pricing = BacktestPricing(universe)
+        pricing = BacktestPricing(universe, latency=module.latency)
         slippage = FixedSlippage(self.settings.slippage) if self.settings.slippage else None
         runner = StrategyRunner(
             state=state,
@@ -379,7 +380,7 @@ def _restore_queue(runner: StrategyRunner) -> None:
         trade
         for position in runner.state.portfolio.open_positions.values()
         for trade in position.trades.values()
-        if trade.is_planned() and (trade.other_data or {}).get(WAITED_FOR_MARKET_KEY)
+        if trade.is_planned() and not {WAITED_FOR_MARKET_KEY, ARRIVES_KEY}.isdisjoint(trade.other_data or ())
     ]
     runner.queue.waiting = sorted(waiting, key=lambda trade: trade.trade_id)
 
@@ -388,8 +389,8 @@ def _require_same_pairs(state: State, universe: TradingStrategyUniverse) -> None
     """Refuse market data whose pairs are not those of the positions, or are numbered differently."""
     for table in state.portfolio.get_position_tables():
         for position in table.values():
-            if position.pair.is_credit_supply():
-                continue  # Lent money has no market.
+            if has_no_market(position.pair):
+                continue
             pair = position.pair.get_pricing_pair()
             try:
                 known = universe.get_pair_by_ticker(pair.get_ticker())

@@ -22,7 +22,15 @@ class PricingModel(ABC):
 
     Prices are in reserve currency per unit of the base asset. A buy price is at or above the mid price, a sell price at
     or below it, because they include fees and the expected price impact.
+
+    Attributes
+    ----------
+    latency
+        Time between a decision and the arrival of its orders in the market. Only simulations have one: real orders take
+        the time that they take.
     """
+
+    latency: datetime.timedelta = datetime.timedelta(0)
 
     @abstractmethod
     def get_mid_price(self, ts: datetime.datetime, pair: TradingPairIdentifier) -> float:

@@ -33,15 +33,18 @@ from tradeexecutor.state.trade.pricing import PriceImpactToleranceExceeded
 from tradeexecutor.statistics.core import needs_long_short_table, update_statistics
 from tradeexecutor.statistics.sample_recorder import SampleRecorder
 from tradeexecutor.statistics.statistics_table import serialise_long_short_stats_as_json_table
+from tradeexecutor.strategy.candle_path import PriceRange
 from tradeexecutor.strategy.decision import DecisionFailed, InvalidDecision, call_strategy, check_decision
 from tradeexecutor.strategy.execution_context import ExecutionContext, ExecutionMode
-from tradeexecutor.strategy.market_queue import ClosedMarket, MarketQueue, prepare_fill
+from tradeexecutor.strategy.latency import get_rest_after_buy, price_moment
+from tradeexecutor.strategy.market_queue import ClosedMarket, MarketQueue, can_be_late, prepare_fill
 from tradeexecutor.strategy.pandas_trader.position_manager import PositionManager
 from tradeexecutor.strategy.pandas_trader.position_rules import has_no_market
 from tradeexecutor.strategy.pandas_trader.strategy_input import StrategyInput, StrategyInputIndicators
 from tradeexecutor.strategy.parameters import ParametersNotValid, StrategyParameters
+from tradeexecutor.strategy.post_execution import record_post_execution
 from tradeexecutor.strategy.pricing_model import PricingModel
-from tradeexecutor.strategy.stop_loss import PriceRangeSource, expire_waiting_orders, fill_triggers
+from tradeexecutor.strategy.stop_loss import PriceRangeSource, fill_triggers
 from tradeexecutor.strategy.sync_model import SyncModel, UnconfirmedTreasurySync
 from tradeexecutor.strategy.tick_hook import Store, TickHookInput
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
@@ -315,22 +318,25 @@ class StrategyRunner:
         report = models.execution.execute_trades(
             ts, self.state, trades, models.routing_model, models.routing_state, triggered=triggered
         )
-        self._record_post_execution(ts, report.succeeded)
+        record_post_execution(models.pricing, ts, self.state.portfolio, report.succeeded)
         if self._save_often:
             self.save()
         return [trade for trade in trades if trade.expired_at is None]
 
     def _hold_back(self, ts: datetime.datetime, trades: list[TradeExecution]) -> list[TradeExecution]:
         """Return the trades whose market has a price now; others are queued or refused."""
-        can_trade = self.models.pricing.can_trade
-        held_back = [trade for trade in trades if not (has_no_market(trade.pair) or can_trade(ts, trade.pair))]
-        if not held_back:
-            return trades
-        self._discard(ts, self.queue.hold_back(ts, held_back, self.closed_market))
-        return [trade for trade in trades if trade not in held_back]
+        pricing = self.models.pricing
+        held_back = [trade for trade in trades if not (has_no_market(trade.pair) or pricing.can_trade(ts, trade.pair))]
+        if held_back:
+            self._discard(ts, self.queue.hold_back(ts, held_back, self.closed_market))
+        if pricing.latency:
+            late = [trade for trade in trades if trade.is_planned() and can_be_late(trade)]
+            self.queue.send(late, ts + pricing.latency)
+            held_back += late
+        return [trade for trade in trades if trade not in held_back] if held_back else trades
 
     def fill_queue(self, ts: datetime.datetime, pair_ids: Container[int]) -> list[TradeExecution]:
-        """Execute the queued orders of the markets that open now, at their first price.
+        """Execute the queued orders that have reached markets which open now, at their first price.
 
         Parameters
         ----------
@@ -347,15 +353,32 @@ class StrategyRunner:
         self.models.execution.settle_transfers(ts, self.state)
         manager = self.make_position_manager(ts)
         executed: list[TradeExecution] = []
-        for trade in self.queue.take(pair_ids):
+        for trade in self.queue.take(ts, pair_ids):
             if prepare_fill(manager, trade):
                 executed += self.execute(ts, [trade], triggered=True)
+        return executed
+
+    def fill_inside(self, ts: datetime.datetime, candles: dict[int, PriceRange]) -> list[TradeExecution]:
+        """Execute the queued orders that have reached their markets inside candles that end at `ts`, naive UTC.
+
+        `candles` has them by the internal ids of their pairs; that of a pair that is bought becomes its rest.
+        """
+        self.models.execution.settle_transfers(ts, self.state)
+        manager = self.make_position_manager(ts)
+        executed: list[TradeExecution] = []
+        for trade, share in self.queue.take_inside(ts, candles):
+            pair_id = trade.pair.internal_id or 0
+            price = price_moment(candles[pair_id], share, is_buy=trade.is_buy())
+            if prepare_fill(manager, trade, price):
+                executed += self.execute(ts, [trade], triggered=True)
+            if trade.is_buy() and trade.is_success():
+                candles[pair_id] = get_rest_after_buy(candles[pair_id], price, share, ts)
         return executed
 
     def cancel_queue(self, ts: datetime.datetime) -> None:
         """Cancel the queued orders at the end of a run."""
         for trade in self.queue.cancel():
-            trade.add_note("lapsed: the run has ended before its market opened")
+            trade.add_note("lapsed: the run has ended before it could fill")
             self._discard(ts, [trade])
 
     def _discard(self, ts: datetime.datetime, trades: Iterable[TradeExecution]) -> None:
@@ -374,26 +397,6 @@ class StrategyRunner:
                     f"{trade} has a price impact of {impact:.2%}, the limit is {limit:.2%}"
                 )
             trade.price_impact_tolerance = limit
-
-    def _record_post_execution(self, ts: datetime.datetime, trades: Iterable[TradeExecution]) -> None:
-        portfolio = self.state.portfolio
-        pricing = self.models.pricing
-        for trade in filter(TradeExecution.is_spot, trades):
-            if trade.executed_at is None:
-                continue  # a request to a vault
-            # Resting orders, and exits from delisted markets, do not fill at the current price.
-            plan = trade.price_structure
-            rested = trade.is_triggered() or trade.activated_trigger is not None
-            is_old = plan is not None and bool(plan.market_feed_delay)
-            mid_price = trade.planned_mid_price if rested or is_old else None
-            if trade.is_buy():
-                after = pricing.get_buy_price(ts, trade.pair, trade.executed_reserve, mid_price=mid_price)
-            else:
-                after = pricing.get_sell_price(ts, trade.pair, abs(trade.get_position_quantity()), mid_price=mid_price)
-            trade.post_execution_price_structure = after
-            closed = portfolio.closed_positions.get(trade.position_id)
-            if closed is not None and closed.pending_trades:
-                expire_waiting_orders(closed, ts)
 
     # --- Between decisions -----------------------------------------------------------------------
 

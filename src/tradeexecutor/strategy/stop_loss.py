@@ -291,7 +291,10 @@ def _open_book(manager: PositionManager, position: TradingPosition, prices: Pric
         trailing=position.trailing_stop_loss_pct,
         levels_meet_close_only=start is not None and _get_levels_since(position) > start,
     )
+    latency = manager.pricing_model.latency
     for trade in position.pending_trades.values():
+        if latency and trade.opened_at + latency > ts:
+            continue  # it has not reached the market
         conditions = _find_conditions(manager, position, trade, prices)
         if conditions:
             book.orders.append(
@@ -300,7 +303,7 @@ def _open_book(manager: PositionManager, position: TradingPosition, prices: Pric
                     conditions=conditions,
                     amount=_get_amount(trade),
                     sells_rest=TradeFlag.close in (trade.flags or ()),
-                    meets_close_only=start is not None and trade.opened_at > start,
+                    meets_close_only=start is not None and trade.opened_at + latency > start,
                     may_expire=any(trigger.is_expired(ts) for trigger in trade.triggers or ()),
                 )
             )

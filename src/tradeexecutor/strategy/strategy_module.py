@@ -22,6 +22,7 @@ Mistakes in the file raise `StrategyModuleNotValid` with the file, the line if i
 import datetime
 import importlib.util
 import inspect
+import math
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -58,6 +59,9 @@ __all__ = [
 
 #: Gets names of market data, and returns the universe.
 MarketDataSource = Callable[..., TradingStrategyUniverse]
+
+
+_NO_LATENCY = datetime.timedelta(0)
 
 
 class StrategyModuleNotValid(TradeExecutorError, RuntimeError):
@@ -118,6 +122,8 @@ class StrategyModule:
         Time between decisions; None for every candle.
     backtest_start, backtest_end, initial_cash
         Defaults of a backtest.
+    latency
+        Time between a decision and the arrival of its orders in the market, in a simulation.
     name, short_description, long_description, tags
         Texts for display.
     """
@@ -135,6 +141,7 @@ class StrategyModule:
     backtest_start: datetime.datetime | None = None
     backtest_end: datetime.datetime | None = None
     initial_cash: float | None = None
+    latency: datetime.timedelta = _NO_LATENCY
     name: str | None = None
     short_description: str | None = None
     long_description: str | None = None
@@ -157,6 +164,8 @@ class StrategyModule:
             self.cycle_duration = _get_cycle_duration(parameters.cycle_duration, self._invalid)
         if "initial_cash" in parameters:
             self.initial_cash = _get_cash(parameters.initial_cash, self._invalid)
+        if "latency" in parameters:
+            self.latency = _get_latency(parameters.latency, self._invalid)
         self.backtest_start = _get_time(parameters, "backtest_start", self._invalid) or self.backtest_start
         self.backtest_end = _get_time(parameters, "backtest_end", self._invalid) or self.backtest_end
 
@@ -345,6 +354,7 @@ def parse_strategy_module(names: Mapping[str, Any], path: Path | None = None) ->
         backtest_start=_get_time(found, "backtest_start", fail),
         backtest_end=_get_time(found, "backtest_end", fail),
         initial_cash=_get_cash(found.get("initial_cash"), fail),
+        latency=_get_latency(found.get("latency"), fail),
         name=_get_text(found, "name", fail),
         short_description=_get_text(found, "short_description", fail),
         long_description=_get_text(found, "long_description", fail),
@@ -365,6 +375,7 @@ _SETTINGS = (
     "backtest_start",
     "backtest_end",
     "slippage_tolerance",
+    "latency",
     "max_price_impact",
 )
 
@@ -417,6 +428,17 @@ def _get_cash(value: Any, fail: _Fail) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
         raise fail(f"initial_cash must be a positive number, not {value!r}")
     return float(value)
+
+
+def _get_latency(value: Any, fail: _Fail) -> datetime.timedelta:
+    """Return a latency that is given as a duration, or as a number of seconds."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+        value = datetime.timedelta(seconds=value)
+    if value is None:
+        return _NO_LATENCY
+    if not isinstance(value, datetime.timedelta) or value < _NO_LATENCY:
+        raise fail(f"latency must be a timedelta, or a number of seconds, not {value!r}")
+    return value
 
 
 def _get_text(found: Mapping[str, Any], name: str, fail: _Fail) -> str | None:

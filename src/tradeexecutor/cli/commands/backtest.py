@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from tradeexecutor.cli.option_values import TIME_FORMATS, parse_parameters
+from tradeexecutor.cli.option_values import TIME_FORMATS, parse_duration, parse_parameters, read_option
 from tradeexecutor.cli.output import print_json
 from tradeexecutor.cli.run_options import (
     CashOption,
@@ -45,6 +45,14 @@ _DataOption = Annotated[
 _SlippageOption = Annotated[
     float,
     typer.Option(min=0, max=0.5, metavar="FRACTION", help="How much worse than the market price trades fill."),
+]
+_LatencyOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="Time between a decision and the arrival of its orders in the market, e.g. 500ms, 30s, 5m.",
+        show_default="latency of the strategy, or none",
+    ),
 ]
 _ClosedMarketOption = Annotated[
     Literal["wait", "refuse"],
@@ -97,6 +105,7 @@ def backtest(
     cash: CashOption = None,
     fee: TradingFeeOption = 0.001,
     slippage: _SlippageOption = 0.0,
+    latency: _LatencyOption = None,
     closed_market: _ClosedMarketOption = "wait",
     cash_shortage: _CashShortageOption = "reduce",
     delisting: DelistingOption = "last_price",
@@ -137,6 +146,7 @@ def backtest(
         cash=cash,
         fee=fee,
         slippage=slippage,
+        latency=None if latency is None else read_option("--latency", parse_duration, latency),
         closed_market=closed_market,
         cash_shortage=cash_shortage,
         delisting=delisting,

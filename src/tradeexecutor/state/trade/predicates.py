@@ -10,6 +10,10 @@ from tradeexecutor.state.trade.lifecycle import IN_FLIGHT, get_status
 
 #: Key of `TradeExecution.other_data`: the market had no price at the decision, and the trade waited for its next open.
 WAITED_FOR_MARKET_KEY = "waited_for_market"
+#: Key of `TradeExecution.other_data`: ISO time at which an order reaches its market, with a simulated latency.
+ARRIVES_KEY = "reaches_market_at"
+
+_WAITING_KEYS = frozenset({WAITED_FOR_MARKET_KEY, ARRIVES_KEY})
 
 #: Key of `TradeExecution.other_data` of a trade that liquidates a position: price, and what was taken and left, USD.
 LIQUIDATION_KEY = "liquidation"
@@ -133,11 +137,11 @@ def is_triggered(trade: TradeFields) -> bool:
 
 
 def has_waited(trade: TradeFields) -> bool:
-    """The trade waited after its decision: for its price or time, or for its market to open."""
+    """The trade waited after its decision: for its price or time, to reach its market, or for that to open."""
     return (
         trade.activated_trigger is not None
         or TradeFlag.triggered in (trade.flags or ())
-        or bool((trade.other_data or {}).get(WAITED_FOR_MARKET_KEY))
+        or not _WAITING_KEYS.isdisjoint(trade.other_data or ())
     )
 
 

@@ -270,12 +270,11 @@ class SpotPlanner:
             "slippage_tolerance": tolerance,
         }
 
-    @staticmethod
     def _remember_relative_levels(
-        trade: TradeExecution, pricing: TradePricing, stop_loss: float | None, take_profit: float | None
+        self, trade: TradeExecution, pricing: TradePricing, stop_loss: float | None, take_profit: float | None
     ) -> None:
         """Record which levels are relative, if the fill will have another price than the one they were applied to."""
-        if not pricing.market_feed_delay:
+        if not (pricing.market_feed_delay or self.pricing_model.latency):
             return
         names = [name for name, ratio in (("stop_loss", stop_loss), ("take_profit", take_profit)) if ratio is not None]
         if names:
