@@ -73,15 +73,19 @@ class Clock:
         self.now += datetime.timedelta(seconds=seconds)
 
 
-def make_module(decide: Decide) -> StrategyModule:
-    parameters = StrategyParameters.from_dict({})
-    return StrategyModule(path=None, engine_version="0.5", parameters=parameters, decide_trades=decide, name="paper")
+def make_module(decide: Decide, latency: float = 0.0) -> StrategyModule:
+    parameters = StrategyParameters.from_dict({"latency": latency})
+    module = StrategyModule(path=None, engine_version="0.5", parameters=parameters, decide_trades=decide, name="paper")
+    module.apply_parameters()
+    return module
 
 
-def make_loop(store: JSONFileStore, decide: Decide, feed: CandleFeed, clock: Clock, **settings: Any) -> PaperLoop:
-    chosen = {"slippage": SLIPPAGE, "poll": HOUR} | settings
+def make_loop(
+    store: JSONFileStore, decide: Decide, feed: CandleFeed, clock: Clock, latency: float = 0.0, **settings: Any
+) -> PaperLoop:
+    chosen = PaperSettings(CYCLE, **({"slippage": SLIPPAGE, "poll": HOUR} | settings))
     market = GrowingMarket(feed, fee=FEE)
-    return PaperLoop(make_module(decide), store, market, PaperSettings(CYCLE, **chosen), clock=clock, wait=clock.wait)
+    return PaperLoop(make_module(decide, latency), store, market, chosen, clock=clock, wait=clock.wait)
 
 
 def run_paper(path: Path, decide: Decide, feed: CandleFeed, cycles: int, **settings: Any) -> State:
@@ -286,6 +290,24 @@ def test_an_order_waits_for_its_market_through_a_restart(tmp_path: Path):
     assert (first.opened_at, first.executed_at) == (START + 3 * HOUR, START + 5 * HOUR)
     assert second.executed_at == START + 8 * HOUR
     assert get_equity(state) == get_equity(whole)
+
+
+@pytest.mark.parametrize("minutes", [2, 60, 90])
+def test_orders_with_a_latency_are_those_of_a_backtest_through_restarts(tmp_path: Path, minutes: int):
+    candles = {"BTC-USD": make_candles(random_walk(11, 12))}
+    whole = run_history(with_levels, candles, latency=datetime.timedelta(minutes=minutes))
+    path = tmp_path / "state.json"
+    clock = Clock()
+    with JSONFileStore(path) as store:
+        create_paper_state(store, "paper", Decimal(10_000), START, CYCLE)
+    for _ in range(12):
+        with JSONFileStore(path) as store:
+            make_loop(store, with_levels, Growing(candles), clock, latency=minutes * 60.0, max_cycles=1).run()
+        clock.now += HOUR
+    state = State.read_json_file(path)
+    assert len(list(state.portfolio.get_all_trades())) > 3
+    assert get_equity(state) == get_equity(whole)
+    assert compare_states(whole, state).is_equal
 
 
 def run_daily(path: Path, decide: Decide, candles: dict[str, Candles], starts: int, **settings: Any) -> State:

@@ -1,5 +1,6 @@
 """backtest and demo."""
 
+import datetime
 import json
 import os
 import shutil
@@ -394,6 +395,23 @@ def test_orders_for_a_closed_market_can_be_refused(run: Run, tmp_path: Path, can
         assert result.exit_code == 0
     assert run("backtest", strategy, "--data", candles, "--closed-market", "guess").exit_code == 2
     assert run("backtest", strategy, "--data", candles, "--delisting", "guess").exit_code == 2
+
+
+def test_orders_can_be_late(run: Run, tmp_path: Path, candles: Path):
+    """The order of the first decision fills at the second open."""
+    strategy = tmp_path / "plain.py"
+    strategy.write_text(STRATEGY)
+    bought: dict[str, datetime.datetime | None] = {}
+    for latency in ("0", "1d"):
+        output = tmp_path / latency
+        assert run("backtest", strategy, "--data", candles, "--output", output, "--latency", latency).exit_code == 0
+        state = State.read_json_file(output / "state.json")
+        bought[latency] = min(state.portfolio.get_all_trades(), key=lambda trade: trade.trade_id).executed_at
+    assert bought["0"] is not None
+    assert bought["1d"] == bought["0"] + datetime.timedelta(days=1)
+    refused = run("backtest", strategy, "--data", candles, "--latency", "soon")
+    assert refused.exit_code == 2
+    assert "--latency" in refused.output
 
 
 REOPEN = """
