@@ -126,10 +126,7 @@ def backtest(
     """
     if pair and not data:
         raise typer.BadParameter("is used only together with --data", param_hint="--pair")
-    if start is not None and end is not None and end <= start:
-        raise typer.BadParameter(f"{end} is not after the start, {start}", param_hint="--end")
-    if until is not None and end is not None:
-        raise typer.BadParameter("cannot be used together with --end", param_hint="--until")
+    _check_period(start, end, until)
     from tradeexecutor.cli.data_form import parse_cycle, read_data_form
     from tradeexecutor.cli.printers.performance import print_outcome
     from tradeexecutor.operations.backtest_run import BacktestRequest, run_backtest_and_save
@@ -163,3 +160,13 @@ def backtest(
         print_json(outcome.to_dict())
     else:
         print_outcome(outcome)
+
+
+def _check_period(
+    start: datetime.datetime | None, end: datetime.datetime | None, until: datetime.datetime | None
+) -> None:
+    """Refuse a period that ends before it starts, or twice."""
+    if start is not None and end is not None and end <= start:
+        raise typer.BadParameter(f"{end} is not after the start, {start}", param_hint="--end")
+    if until is not None and end is not None:
+        raise typer.BadParameter("cannot be used together with --end", param_hint="--until")
