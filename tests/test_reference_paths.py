@@ -3,24 +3,36 @@
 import importlib
 import inspect
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 import tradeexecutor
+from tests.kit.trader import WETH_USDC, Trader, new_state
+from tests.support import NO_SHARED, find_shared_dir
 from tradeexecutor.cli.command_table import COMMANDS
+from tradeexecutor.execution.interface import ExecutionError
 from tradeexecutor.state.errors import NotInThisLibrary
+from tradeexecutor.strategy.approval import UncheckedApprovalModel
+from tradeexecutor.strategy.dummy import DummyExecutionModel
+from tradeexecutor.strategy.sync_model import BalanceNotReadable, DummySyncModel
 from tradeexecutor.utils.reference_paths import MODULES, NAMES
 
 #: Module -> names; what works. The others are in `MODULES` and `NAMES`.
 WORKING: dict[str, str] = {
     "backtest.backtest_module": "run_backtest_for_module",
     "backtest.backtest_routing": "BacktestRoutingModel BacktestRoutingState BacktestRoutingIgnoredModel",
+    "cli.commands": "console start",
     "cli.log": "setup_pytest_logging setup_custom_log_levels setup_logging setup_file_logging",
+    "ethereum.balance_update": "apply_reserve_update_events",
+    "ethereum.execution": "EthereumExecution",
     "strategy.alpha_model": "AlphaModel TradingPairSignalFlags TradingPairSignal format_signals",
+    "strategy.approval": "UncheckedApprovalModel",
     "strategy.chart.definition": "ChartInput ChartRegistry ChartKind ChartParameters",
     "strategy.default_routing_options": "TradeRouting",
     "strategy.dex_data_translation": "translate_trading_pair",
+    "strategy.dummy": "DummyExecutionModel",
     "strategy.execution_context": "unit_test_execution_context unit_test_trading_execution_context "
     "notebook_execution_context",
     "strategy.execution_model": "AssetManagementMode ExecutionHaltableIssue ExecutionModel AutoClosingOrderUnsupported",
@@ -30,8 +42,11 @@ WORKING: dict[str, str] = {
     "strategy.pandas_trader.trading_universe_input": "CreateTradingUniverseInput",
     "strategy.parameters": "RollingParameter RollingParameterValueNotAvailable display_parameters",
     "strategy.pricing_model": "FixedPricing",
+    "strategy.qstrader": "HAS_QSTRADER",
     "strategy.reserve_currency": "ReserveCurrency",
+    "strategy.routing": "RoutingModel RoutingState",
     "strategy.strategy_type": "StrategyType",
+    "strategy.sync_model": "DummySyncModel",
     "strategy.tag": "StrategyTag",
     "strategy.trading_strategy_universe": "create_pair_universe_from_code translate_trading_pair translate_token",
     "strategy.universe_model": "UniverseOptions default_universe_options DataTooOld StaticUniverseModel",
@@ -51,7 +66,7 @@ WORKING: dict[str, str] = {
 
 #: Modules that code imports from, which are explained; those not listed in full in `MODULES`.
 EXPLAINED = """
-cli.commands.app cli.commands.lagoon_deploy_vault ethereum.balance_update ethereum.cctp.bridge_universe
+cli.commands.app cli.commands.lagoon_deploy_vault ethereum.cctp.bridge_universe
 ethereum.cctp.planner ethereum.cctp.routing ethereum.ethereum_protocol_adapters ethereum.hot_wallet_sync_model
 ethereum.lagoon.execution ethereum.lagoon.tx ethereum.lagoon.vault ethereum.tvl ethereum.tx
 ethereum.uniswap_v2.uniswap_v2_execution ethereum.uniswap_v2.uniswap_v2_execution_v0
@@ -71,14 +86,70 @@ strategy.generic.generic_router strategy.generic.generic_valuation strategy.gene
 """.split()
 
 
+#: A row of the page: number, module, the name if it is a single one, number of files, and names.
+_ROW = re.compile(r"^\| \d+ \| `([\w.]+)`(?:: `(\w+)`)? \| (\d+) \| (.*?) *\|$", re.MULTILINE)
+
+
+def read_page(page: Path) -> dict[tuple[str, str], int]:
+    """Return the paths of the page, module and name, with the number of files that import from there."""
+    found: dict[tuple[str, str], int] = {}
+    for module, name, files, names in _ROW.findall(page.read_text(encoding="utf-8")):
+        for item in [name] if name else names.split(", "):
+            found[module, item] = int(files)
+    return found
+
+
+def import_name(module: str, name: str) -> str:
+    """Import a name as existing code does, and return what became of it."""
+    try:
+        exec(f"from tradeexecutor.{module} import {name}")
+    except NotInThisLibrary as error:
+        return "explained" if error.advice else "fails"
+    except ImportError:
+        return "fails"
+    return "works"
+
+
+def test_every_path_of_the_page(capsys: pytest.CaptureFixture[str]):
+    """Each works or is explained; the lists of this file, for machines without the page, say the same."""
+    shared = find_shared_dir()
+    if shared is None:
+        pytest.skip(NO_SHARED)
+    paths = read_page(shared / "spec" / "compat-names.md")
+    outcomes = {path: import_name(*path) for path in paths}
+    counts = Counter(outcomes.values())
+    with capsys.disabled():
+        print(f"\nimport paths of existing code: {len(paths)}, {dict(counts)}")
+    assert len(paths) > 300
+    assert [path for path, outcome in outcomes.items() if outcome == "fails"] == []
+    listed = {(module, name) for module, names in WORKING.items() for name in names.split()}
+    assert {path for path, outcome in outcomes.items() if outcome == "works"} == listed & set(paths)
+    assert listed <= set(paths)
+
+
 @pytest.mark.parametrize("module", WORKING)
 def test_names_that_work(module: str):
-    found = importlib.import_module(f"tradeexecutor.{module}")
     for name in WORKING[module].split():
-        value = getattr(found, name)
-        assert value is not None
+        assert import_name(module, name) == "works"
+        value = getattr(importlib.import_module(f"tradeexecutor.{module}"), name)
         if inspect.isclass(value) or inspect.isfunction(value):
             assert value.__doc__, f"{module}.{name} is not described"
+
+
+def test_a_model_that_confirms_all_trades_and_one_that_executes_none():
+    trader = Trader(new_state(10_000))
+    _, trade = trader.plan(WETH_USDC, "1", 2000.0)
+    assert UncheckedApprovalModel()(trader.state, [trade]) == [trade]
+    before = trader.state.to_json()
+    dummy = DummyExecutionModel()
+    assert dummy.execute_trades(trader.ts, trader.state, []).succeeded == []
+    with pytest.raises(ExecutionError, match="nothing is traded here"):
+        dummy.execute_trades(trader.ts, trader.state, [trade])
+    sync = DummySyncModel()
+    assert sync.sync_treasury(trader.ts, trader.state) == []
+    with pytest.raises(BalanceNotReadable):
+        sync.fetch_onchain_balances([])
+    assert trader.state.to_json() == before
 
 
 @pytest.mark.parametrize("module", sorted({*MODULES, *EXPLAINED} - {"cli.commands", "ethereum"}))

@@ -1,17 +1,19 @@
 """Import path of existing code: the routing of a backtest, where every pair of the universe is traded directly."""
 
+from tradeexecutor.strategy.routing import RoutingModel, RoutingState
+
 __all__ = ["BacktestRoutingIgnoredModel", "BacktestRoutingModel", "BacktestRoutingState"]
 
 
-class BacktestRoutingState:
+class BacktestRoutingState(RoutingState):
     """The routing of one cycle of a backtest; it has no data."""
 
     def __init__(self, pair_universe: object = None, wallet: object = None):
-        self.pair_universe = pair_universe
+        super().__init__(pair_universe)
         self.wallet = wallet
 
 
-class BacktestRoutingModel:
+class BacktestRoutingModel(RoutingModel):
     """The routing of a backtest: the market of a pair is that of its candles.
 
     Parameters

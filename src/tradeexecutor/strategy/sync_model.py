@@ -13,11 +13,8 @@ from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.state import State
 from tradeexecutor.strategy.pricing_model import PricingModel
-from tradeexecutor.utils.reference_paths import refuse_names
 
-__all__ = ["BalanceNotReadable", "OnChainBalance", "SyncModel", "UnconfirmedTreasurySync"]
-
-__getattr__ = refuse_names(__name__)
+__all__ = ["BalanceNotReadable", "DummySyncModel", "OnChainBalance", "SyncModel", "UnconfirmedTreasurySync"]
 
 
 class UnconfirmedTreasurySync(TradeExecutorError, RuntimeError):
@@ -130,3 +127,43 @@ class SyncModel(ABC):
     def reset_deposits(self, state: State) -> None:
         """Reset deposits and redemptions; raises `BalanceNotReadable` if the model cannot."""
         raise BalanceNotReadable(f"{type(self).__name__} cannot reset deposits of {state}")
+
+
+class DummySyncModel(SyncModel):
+    """An account without deposits and redemptions, whose balances cannot be read: for tests."""
+
+    def sync_initial(self, state: State, **kwargs: Any) -> None:
+        """Change nothing."""
+        del state, kwargs
+
+    @contract_signature
+    def sync_treasury(
+        self,
+        strategy_cycle_ts: datetime.datetime,
+        state: State,
+        supported_reserves: list[AssetIdentifier] | None = None,
+        end_block: int | None = None,
+        post_valuation: bool = False,
+    ) -> list[BalanceUpdate]:
+        """Book nothing."""
+        del strategy_cycle_ts, state, supported_reserves, end_block, post_valuation
+        return []
+
+    def get_token_storage_address(self) -> str | None:
+        """Return None: there is no account."""
+        return None
+
+    @contract_signature
+    def fetch_onchain_balances(
+        self,
+        assets: Collection[AssetIdentifier],
+        filter_zero: bool = True,
+        block_identifier: int | None = None,
+    ) -> Iterable[OnChainBalance]:
+        """Raise `BalanceNotReadable`."""
+        del assets, filter_zero, block_identifier
+        raise BalanceNotReadable("there is no account whose balances could be read")
+
+    def create_transaction_builder(self) -> object | None:
+        """Return None: there is nothing to sign for."""
+        return None
