@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from tests.kit.dashboard import Visit, serve, start_browser, visit
-from tests.kit.trader import WETH_USDC, Trader, new_state
-from tradeexecutor.operations.operator_commands import is_paused, list_actions
+from tests.kit.operated import DATA, fail_always, run_operated
+from tests.kit.trader import T0, WETH_USDC, Trader, new_state
+from tradeexecutor.operations.operator_commands import is_paused, list_actions, pause
 from tradeexecutor.state.store import JSONFileStore
 from tradeexecutor.web.app import Settings
 from tradeexecutor.web.endpoints import Site
@@ -60,6 +61,79 @@ def test_a_strategy_is_paused_after_a_preview(browser: Any, path: Path):
         assert (action["by"], action["details"]) == ("Alice <b>", {"reason": "the exchange is down"})
         seen.wait_until("document.querySelector('.strategy-head').textContent.includes('paused')")
         assert "Alice <b>" in seen.page.inner_text(".attention")
+        seen.assert_clean()
+
+
+def test_a_paused_strategy_is_resumed_and_both_are_in_the_record(browser: Any, path: Path):
+    with JSONFileStore(path) as store:
+        state = store.load()
+        pause(state, T0, "Bob", "a holiday")
+        store.sync(state)
+    settings = Settings(rate=0, access=Access(operate_token=TOKEN))
+    with serve(Site(read_catalogue([path])), settings) as address, visit(browser, address) as seen:
+        seen.go("mine/operate")
+        # The command that makes sense is there at once.
+        seen.page.get_by_role("heading", name="Resume decisions").wait_for()
+        fill_in(seen)
+        changed = seen.page.get_by_role("region", name="Changes")
+        changed.wait_for()
+        # Both values of what changes are shown.
+        assert ["true", "false"] in [row[2:] for row in read_rows(changed)]
+        seen.page.get_by_role("button", name="Do it").click()
+        seen.page.get_by_text("This was done").wait_for()
+        assert not is_paused(JSONFileStore(path).snapshot().state)
+        record = seen.page.locator("section[aria-label='What operators did'] li")
+        seen.wait_until("document.querySelectorAll(\"section[aria-label='What operators did'] li\").length === 2")
+        assert [text.split()[0] for text in record.all_inner_texts()] == ["resume", "pause"]
+        seen.assert_clean()
+
+
+def read_rows(table: Any) -> list[list[str]]:
+    rows = table.locator("tbody tr")
+    return [rows.nth(at).locator("td").all_inner_texts() for at in range(rows.count())]
+
+
+def test_a_failed_trade_is_tried_again_from_what_needs_attention(browser: Any, tmp_path: Path):
+    folder = tmp_path / "served"
+    folder.mkdir()
+    path = folder / "mine.json"
+    with JSONFileStore(path) as store:
+        store.sync(run_operated(tmp_path, fail_always))
+    settings = Settings(rate=0, access=Access(operate_token=TOKEN))
+    with serve(Site(read_catalogue([path])), settings) as address, visit(browser, address) as seen:
+        seen.go("mine/attention")
+        seen.page.get_by_role("link", name="Try trade #1 again").click()
+        seen.page.get_by_label("Data set at whose prices").fill(DATA)
+        assert seen.page.get_by_label("Number of the trade").input_value() == "1"
+        fill_in(seen)
+        trades = seen.page.get_by_role("region", name="Trades of the command")
+        trades.wait_for()
+        assert "success" in trades.inner_text()
+        assert not list_actions(JSONFileStore(path).snapshot().state)
+        seen.page.get_by_role("button", name="Do it").click()
+        seen.page.get_by_text("This was done").wait_for()
+        state = JSONFileStore(path).snapshot().state
+        assert [trade.is_success() for trade in state.portfolio.get_all_trades()][-1]
+        (action,) = list_actions(state)
+        assert (action["action"], action["by"]) == ("retry", "Alice <b>")
+        seen.assert_clean()
+
+
+def test_a_check_is_a_page_and_can_be_recorded(browser: Any, path: Path):
+    settings = Settings(rate=0, access=Access(operate_token=TOKEN))
+    with serve(Site(read_catalogue([path])), settings) as address, visit(browser, address) as seen:
+        seen.go("mine/operate")
+        seen.page.get_by_role("link", name="Run a check").click()
+        seen.page.get_by_text("all passed").wait_for()
+        for command in ("validate", "check-trades", "audit"):
+            assert f"tradeexecutor {command} mine.json" in seen.text
+        fill_in(seen)
+        seen.page.get_by_text("Nothing has changed yet.").wait_for()
+        seen.page.get_by_role("button", name="Do it").click()
+        seen.page.get_by_text("This was done").wait_for()
+        (action,) = list_actions(JSONFileStore(path).snapshot().state)
+        assert (action["action"], action["by"]) == ("check", "Alice <b>")
+        assert action["details"]["outcome"].startswith("validate: ")
         seen.assert_clean()
 
 

@@ -1,6 +1,5 @@
 """Operators retry trades and close positions over HTTP: previewed, carried out, and recorded in the file."""
 
-import datetime
 import inspect
 import re
 from collections.abc import Iterator
@@ -10,9 +9,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from tests.kit.operated import DATA, fail_always, fail_never, run_operated
 from tests.kit.web import Browser, browse
-from tradeexecutor.backtest.backtest_runner import run_backtest_for_module
-from tradeexecutor.backtest.dataset import load_dataset
 from tradeexecutor.cli.main import app
 from tradeexecutor.ethereum.errors import ChainUnavailable
 from tradeexecutor.ledger.proof import prove
@@ -26,7 +24,6 @@ from tradeexecutor.state.errors import NotEnoughMoney, OperationRefused, SaveFai
 from tradeexecutor.state.repair import RepairResult
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore
-from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.state.types import to_epoch
 from tradeexecutor.web import operating
 from tradeexecutor.web.app import Settings
@@ -34,25 +31,6 @@ from tradeexecutor.web.remedies import describe_remedy
 from tradeexecutor.web.security import Access
 
 OPERATE = "operate-token-of-the-test"
-DATA = "btc-usd-monthly"
-
-STRATEGY = """
-from tradeexecutor.strategy.cycle import CycleDuration
-
-trading_strategy_engine_version = "0.5"
-
-
-class Parameters:
-    cycle_duration = CycleDuration.cycle_30d
-    initial_cash = 1_000
-
-
-def decide_trades(input):
-    manager = input.get_position_manager()
-    if input.cycle == 2:
-        return manager.open_spot(input.strategy_universe.get_single_pair(), 500)
-    return []
-"""
 
 
 class Office:
@@ -103,35 +81,18 @@ class Office:
 
 @pytest.fixture
 def make_office(tmp_path: Path) -> Iterator[Any]:
-    strategy = tmp_path / "strategy.py"
-    strategy.write_text(STRATEGY)
     folder = tmp_path / "served"
     folder.mkdir()
     path = folder / "mine.json"
     with browse(folder, settings=Settings(rate=0, access=Access(operate_token=OPERATE))) as browser:
 
         def make(fails: Any) -> Office:
-            result = run_backtest_for_module(
-                strategy,
-                candles=load_dataset(DATA),
-                start_at=datetime.datetime(2020, 1, 1),
-                end_at=datetime.datetime(2020, 8, 1),
-                failures=fails,
-                progress=False,
-            )
+            state = run_operated(tmp_path, fails)
             with JSONFileStore(path) as store:
-                store.sync(result.state)
+                store.sync(state)
             return Office(browser, path)
 
         yield make
-
-
-def fail_never(trade: TradeExecution) -> bool:
-    return False
-
-
-def fail_always(trade: TradeExecution) -> bool:
-    return True
 
 
 def test_a_check_is_recorded_with_its_outcome(make_office: Any):

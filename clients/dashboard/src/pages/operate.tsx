@@ -63,6 +63,7 @@ export function CommandForm({ route, id, name }: PageProps & { name: string }) {
   const [token, setToken] = useState(sessionStorage.getItem(TOKEN) ?? "");
   const [position, setPosition] = useState(route.values.position ?? "");
   const [trade, setTrade] = useState(route.values.trade ?? "");
+  const [data, setData] = useState("");
   const [isWriteOff, setWriteOff] = useState(false);
   const [answered, setAnswered] = useState<Answered>(undefined);
   const [problem, setProblem] = useState("");
@@ -84,7 +85,8 @@ export function CommandForm({ route, id, name }: PageProps & { name: string }) {
     sessionStorage.setItem(TOKEN, token);
     const closing = name === "close-position" ? { position_id: Number(position), write_off: isWriteOff } : {};
     const retrying = name === "retry" && trade !== "" ? { trade_ids: [Number(trade)] } : {};
-    void send({ by, reason, ...closing, ...retrying } as apiTypes.CommandRequest);
+    const simulating = data !== "" ? { data: [data] } : {};
+    void send({ by, reason, ...closing, ...retrying, ...simulating } as apiTypes.CommandRequest);
   };
   const change = <T,>(set: (value: T) => void) => (value: T) => {
     set(value);
@@ -116,6 +118,12 @@ export function CommandForm({ route, id, name }: PageProps & { name: string }) {
           <label>
             Number of the trade; empty for all that have failed
             <input inputMode="numeric" pattern="[0-9]*" value={trade} onInput={(event) => change(setTrade)(event.currentTarget.value)} />
+          </label>
+        )}
+        {(name === "retry" || name === "close-position") && (
+          <label>
+            Data set at whose prices a simulation trades; empty for a running strategy
+            <input maxLength={100} placeholder="e.g. btc-usd-monthly" value={data} onInput={(event) => change(setData)(event.currentTarget.value.trim())} />
           </label>
         )}
         <label>
