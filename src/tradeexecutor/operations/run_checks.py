@@ -91,8 +91,12 @@ def summarise_runs(runs: Sequence[CheckRun]) -> str:
     return "; ".join(f"{run.name}: {run.summary}" for run in runs)
 
 
+def _shorten(text: str, place: StateLocation) -> str:
+    """Return a text without the folder of the file, which is nobody's business."""
+    return text.replace(f"{place.absolute().parent}/", "") if isinstance(place, Path) else text
+
+
 def _make_command(name: str, place: StateLocation) -> str:
-    """Return the command; where the folder of the file is on this machine is nobody's business."""
     return f"tradeexecutor {name} {shlex.quote(place.name if isinstance(place, Path) else str(place))}"
 
 
@@ -104,7 +108,7 @@ def _describe_validation(validation: Validation, place: StateLocation) -> CheckR
         _make_command("validate", place),
         validation.passed,
         f"{failed} of {count} checks failed" if failed else f"{count} checks passed",
-        [Result(check.name, check.passed, check.detail) for check in validation.checks],
+        [Result(check.name, check.passed, _shorten(check.detail, place)) for check in validation.checks],
     )
 
 
@@ -133,11 +137,11 @@ def _describe_proof(proof: Proof, lack: str, place: StateLocation) -> CheckRun:
     ]
     bad += [Result(item.what, False, str(item)) for item in proof.impossible]
     good = [
-        Result(f"{verdicts[verdict]:,} balances", True, verdict.label)
+        Result("1 balance" if verdicts[verdict] == 1 else f"{verdicts[verdict]:,} balances", True, verdict.label)
         for verdict in (Verdict.balanced, Verdict.recovered)
         if verdicts[verdict]
     ]
-    remarks = [Result("remark", True, text) for text in (*proof.remarks, lack) if text]
+    remarks = [Result("remark", True, _shorten(text, place)) for text in (*proof.remarks, lack) if text]
     counts = ", ".join(f"{verdicts[verdict]:,} {verdict.label}" for verdict in Verdict if verdicts[verdict])
     return CheckRun(
         "audit",

@@ -9,9 +9,9 @@ import { CommandForm } from "./operate";
 import type { PageProps } from "./strategy";
 
 const TITLES: Record<string, string> = {
-  validate: "The file is intact",
-  "check-trades": "No trade needs anybody",
-  audit: "The books balance",
+  validate: "Is the file intact?",
+  "check-trades": "Is every trade settled?",
+  audit: "Do the books balance?",
 };
 
 const MOST = 200;
@@ -61,30 +61,19 @@ function Run({ run }: { run: apiTypes.CheckRunView }) {
       {run.results.length === 0 ? (
         <Empty>Nothing was found.</Empty>
       ) : (
-        <div class="rows" tabIndex={0} role="region" aria-label={`Results of ${run.name}`} style={{ maxHeight: "420px" }}>
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">Checked</th>
-                <th scope="col">Result</th>
-                <th scope="col">What was found</th>
-              </tr>
-            </thead>
-            <tbody>
-              {run.results.slice(0, MOST).map((item, at) => (
-                <tr key={`${item.name} ${at}`}>
-                  <td class="wide">{visible(item.name)}</td>
-                  <td>
-                    <Pill level={item.passed ? "good" : "bad"}>{item.passed ? "good" : "bad"}</Pill>
-                  </td>
-                  <td class="wide">{visible(item.detail)}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-          {run.results.length > MOST && <p class="faint">The other {run.results.length - MOST} are in the file.</p>}
-        </div>
+        <ul class="attention results">
+          {run.results.slice(0, MOST).map((item, at) => (
+            <li key={`${item.name} ${at}`}>
+              <div class="line">
+                <Pill level={item.passed ? "good" : "bad"}>{item.passed ? "good" : "bad"}</Pill>
+                <strong>{visible(item.name)}</strong>
+              </div>
+              <p>{visible(item.detail)}</p>
+            </li>
+          ))}
+        </ul>
       )}
+      {run.results.length > MOST && <p class="faint">The other {run.results.length - MOST} are in the file.</p>}
       <Command text={run.command} />
     </Card>
   );

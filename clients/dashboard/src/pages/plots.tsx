@@ -10,7 +10,7 @@ import { FileButtons, nameTable } from "../ui/file_buttons";
 import { readRange, writeRange } from "../ui/range";
 import { Empty, Show } from "../ui/states";
 import { Table } from "../ui/table";
-import { getColour, useTheme } from "../ui/theme";
+import { getColour, isVisible, useTheme } from "../ui/theme";
 import { type ChartLine, type ChartMark, type Range, TimeChart } from "../ui/time_chart";
 import type { PageProps } from "./strategy";
 
@@ -117,7 +117,7 @@ function Row({ row, range }: { row: apiTypes.PlotRow; range: Range | undefined }
 }
 
 function makeLine(line: apiTypes.PlotLine, at: number): ChartLine {
-  const chosen = line.colour !== null && CSS.supports("color", line.colour) ? line.colour : getColour(COLOURS[at % COLOURS.length]!);
+  const chosen = line.colour !== null && isVisible(line.colour) ? line.colour : getColour(COLOURS[at % COLOURS.length]!);
   return {
     name: visible(line.name),
     times: line.times,

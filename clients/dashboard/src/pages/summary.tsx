@@ -132,10 +132,8 @@ function Tiles({ summary, route }: { summary: apiTypes.SummaryView; route: Route
       >
         {summary.open_positions}
       </Tile>
-      <Tile name="Last trade" under={<Age at={summary.last_trade_at} />}>
-        <span class="small">
-          <Time at={summary.last_trade_at} />
-        </span>
+      <Tile name="Last trade" under={<Time at={summary.last_trade_at} />}>
+        <Age at={summary.last_trade_at} />
       </Tile>
     </dl>
   );

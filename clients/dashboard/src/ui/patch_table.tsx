@@ -73,7 +73,9 @@ function describeRecord(value: unknown): string | undefined {
     return `trade #${record.trade_id}: ${quantity < 0 ? "sell" : "buy"} ${formatQuantity(Math.abs(quantity))} ${nameToken(record.pair)} at ${price} USD, ${outcome}`;
   }
   if ("position_id" in record && "trades" in record) {
-    return `position #${record.position_id}: ${nameToken(record.pair)}, ${plural(Object.keys(record.trades as Tree).length, "trade")}`;
+    const trades = Object.values(record.trades as Tree);
+    const last = describeRecord(trades[trades.length - 1]);
+    return `position #${record.position_id}: ${nameToken(record.pair)}, ${plural(trades.length, "trade")}${last ? `; ${last}` : ""}`;
   }
   if ("net_asset_value" in record && "calculated_at" in record) {
     return `sample of ${formatTime(record.calculated_at)} UTC: value ${formatUsd(record.net_asset_value ?? record.total_equity)} USD`;

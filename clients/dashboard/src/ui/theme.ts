@@ -43,3 +43,29 @@ export function useTheme(): "light" | "dark" {
 export function getColour(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
+
+/** Least contrast of a line that is told apart from what is behind it (WCAG 2.2, "Non-text contrast" asks for 3 of what has to be seen). */
+const LEAST_CONTRAST = 2;
+
+/** Return whether a text is a colour that can be seen on a card of the present theme. */
+export function isVisible(colour: string): boolean {
+  if (!CSS.supports("color", colour)) {
+    return false;
+  }
+  const [a, b] = [getLuminance(colour), getLuminance(getColour("card"))];
+  return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05) >= LEAST_CONTRAST;
+}
+
+/** The relative luminance of WCAG: 0 is black, 1 white. */
+function getLuminance(colour: string): number {
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = 1;
+  const context = canvas.getContext("2d", { willReadFrequently: true })!;
+  context.fillStyle = colour;
+  context.fillRect(0, 0, 1, 1);
+  const [red = 0, green = 0, blue = 0] = Array.from(context.getImageData(0, 0, 1, 1).data, (value) => {
+    const share = value / 255;
+    return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+}
