@@ -4,14 +4,12 @@ import ast
 import importlib
 import re
 import shlex
-import shutil
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
+from tests.kit.pages import find_blocks, run_command
 from tests.support import REPOSITORY
-from tradeexecutor.cli.main import app
 
 DOCS = REPOSITORY / "docs"
 
@@ -32,30 +30,9 @@ GUIDES = [
     )
 ]
 
-_BLOCK = re.compile(r'^```(\w*)(?: title="([^"]*)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
-
-
-def find_blocks(page: Path) -> list[tuple[str, str, str]]:
-    """Return language, title and text of the code blocks of a page."""
-    return _BLOCK.findall(page.read_text(encoding="utf-8"))
-
-
 PAGES_WITH_CODE = sorted(
     page for page in DOCS.rglob("*.md") if any(language == "python" for language, _, _ in find_blocks(page))
 )
-
-
-def run_command(program: str, arguments: list[str]) -> str:
-    """Run a command of a page, and return what it prints. Packages are installed already."""
-    if program == "cp":
-        shutil.copy(*arguments)
-    elif program != "pip":
-        assert program == "tradeexecutor"
-        result = CliRunner().invoke(app, arguments)
-        expected = 1 if arguments[0] == "compare" and "EQUAL" not in result.output else 0
-        assert result.exit_code == expected, f"{arguments}: {result.output}"
-        return result.output
-    return ""
 
 
 @pytest.mark.slow
