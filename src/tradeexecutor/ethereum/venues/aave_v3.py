@@ -122,6 +122,8 @@ def find_shared_account(portfolio: Portfolio, trade: TradeExecution) -> str | No
         pair = position.pair
         if position.position_id == trade.position_id or not (pair.is_credit_supply() or pair.is_leverage()):
             continue
+        if all(planned.is_planned() for planned in position.trades.values()):
+            continue  # It has nothing yet, e.g. what is lent again after this trade recalls it.
         if {pair.base.address, *([pair.quote.address] if pair.is_leverage() else [])} & tokens:
             return f"position #{position.position_id} uses the same account of the pool; one of them has to be closed"
     return None
