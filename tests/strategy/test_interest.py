@@ -319,12 +319,12 @@ def test_each_position_gets_its_share():
     state, shorting, lending = short_and_credit()
     events = accrue(state, 73, {AUSDC: "5020", VWETH: "0.501"})
     assert [(event.position_id, event.asset, event.quantity) for event in events] == [
+        (1, VWETH, D("0.001")),
         (1, AUSDC, 8),
         (2, AUSDC, 12),
-        (1, VWETH, D("0.001")),
     ]
     assert [event.balance_update_id for event in events] == [1, 2, 3]
-    assert events[2].usd_value == pytest.approx(1002.0)
+    assert events[0].usd_value == pytest.approx(1002.0)
     assert (get_balances(shorting), get_balances(lending)) == ((2008, D("0.501")), (3012,))
     distribution = state.sync.interest.last_distribution
     assert distribution is not None

@@ -180,6 +180,7 @@ AAVE_RESERVE = parse_fragment(
     "getReserveData(address) returns (uint256, uint128, uint128, uint128, uint128, uint128, uint40, uint16, address, "
     "address, address, address, uint128, uint128, uint128)"
 )
+AAVE_POOL = parse_fragment("POOL() returns (address)")
 AAVE_ADDRESSES = parse_fragment("ADDRESSES_PROVIDER() returns (address)")
 AAVE_ORACLE = parse_fragment("getPriceOracle() returns (address)")
 AAVE_PRICE = parse_fragment("getAssetPrice(address) returns (uint256)")

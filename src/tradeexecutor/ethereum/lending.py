@@ -2,18 +2,23 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 
-from tradeexecutor.ethereum.abi import AAVE_CONFIGURATION, AAVE_RESERVE
+from tradeexecutor.ethereum.abi import AAVE_CONFIGURATION, AAVE_POOL, AAVE_RESERVE
 from tradeexecutor.ethereum.connection import ChainConnection
 from tradeexecutor.ethereum.errors import RpcError, WrongChain
 from tradeexecutor.state.errors import UnsupportedPairKind
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier, TradingPairKind
+from tradeexecutor.state.types import Percent
 from tradeexecutor.strategy.lending import LendingPool
 
-__all__ = ["AaveLending", "check_aave_token"]
+__all__ = ["AaveLending", "check_aave_token", "fetch_supply_rate"]
 
-#: Places of the tokens in the data of a currency in the pool.
-_A_TOKEN, _V_TOKEN = 8, 10
+#: Places of the supply rate and of the tokens in the data of a currency in the pool.
+_SUPPLY_RATE, _A_TOKEN, _V_TOKEN = 2, 8, 10
+
+#: The unit of rates: 10^27 is 100 % a year.
+_RAY = Decimal(10) ** 27
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,21 @@ class AaveLending(LendingPool):
         return TradingPairIdentifier(
             collateral, reserve, collateral.address, self.pool, kind=TradingPairKind.credit_supply, fee=0.0
         )
+
+
+def fetch_supply_rate(connection: ChainConnection, token: AssetIdentifier) -> Percent:
+    """Return what the pool of an aToken pays per year at present, a fraction.
+
+    Raises
+    ------
+    RpcError
+        The token is not one of Aave v3.
+    """
+    currency = token.underlying
+    assert currency is not None, "every token of a pool belongs to a currency"
+    pool = str(connection.call(token.address, AAVE_POOL))
+    reserve = connection.call(pool, AAVE_RESERVE, currency.checksum_address)
+    return float(Decimal(int(reserve[_SUPPLY_RATE])) / _RAY)
 
 
 def check_aave_token(connection: ChainConnection, pool: str, token: AssetIdentifier) -> None:

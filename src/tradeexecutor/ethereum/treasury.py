@@ -19,6 +19,7 @@ from tradeexecutor.ethereum.balances import ChainBalances
 from tradeexecutor.ethereum.connection import Block, ChainConnection, Log
 from tradeexecutor.ethereum.errors import ChainError
 from tradeexecutor.ethereum.hot_wallet import HotWallet
+from tradeexecutor.ethereum.lending import fetch_supply_rate
 from tradeexecutor.ethereum.logs import BLOCK_RANGE, fetch_logs, make_address_topic
 from tradeexecutor.ethereum.share_vault import VaultReading, find_vault, read_vault
 from tradeexecutor.ethereum.trade_history import OwnHashes
@@ -26,15 +27,15 @@ from tradeexecutor.ethereum.venues.interface import parse_transfer
 from tradeexecutor.state.balance_update import BalanceUpdate
 from tradeexecutor.state.booking.reserve_updates import ReserveUpdateEvent, apply_reserve_update_events
 from tradeexecutor.state.contract import contract_signature
-from tradeexecutor.state.identifier import AssetIdentifier
+from tradeexecutor.state.identifier import AssetIdentifier, AssetWithTrackedValue
 from tradeexecutor.state.identifier.chain import ChainId
 from tradeexecutor.state.state import State
 from tradeexecutor.state.sync import ScannedBlock
 from tradeexecutor.state.trade import TradeExecution
-from tradeexecutor.state.types import accept_unknown_enum_values
+from tradeexecutor.state.types import Percent, accept_unknown_enum_values
 from tradeexecutor.strategy.accounts.treasury_event import TreasuryEvent, TreasuryEventKind
 from tradeexecutor.strategy.accounts.treasury_sync import apply_treasury_events
-from tradeexecutor.strategy.interest import accrue_interest, prepare_interest_distribution
+from tradeexecutor.strategy.interest import accrue_interest, prepare_interest_distribution, set_interest_rates
 from tradeexecutor.strategy.pricing_model import PricingModel
 from tradeexecutor.strategy.sync_model import OnChainBalance, SyncModel, UnconfirmedTreasurySync
 
@@ -368,7 +369,7 @@ class EthereumSync(SyncModel):
     def sync_interests(
         self, timestamp: datetime.datetime, state: State, universe: object, pricing_model: PricingModel
     ) -> list[BalanceUpdate]:
-        """Book the interest of tokens of a lending pool, computed from their balances on chain.
+        """Book the interest of tokens of a lending pool, computed from their balances on chain, and record its rates.
 
         Raises
         ------
@@ -385,7 +386,8 @@ class EthereumSync(SyncModel):
             operation.start = min(trade.executed_at for trade in _list_loan_trades(state) if trade.executed_at)
         held = self.balances.fetch_onchain_balances(operation.assets, filter_zero=False, block_identifier=block.number)
         balances = {balance.asset: balance.amount for balance in held}
-        return accrue_interest(
+        rates = self._fetch_supply_rates(state)
+        events = accrue_interest(
             state,
             balances,
             operation,
@@ -394,6 +396,17 @@ class EthereumSync(SyncModel):
             created_at=self.connection.clock(),
             least=Decimal(0),
         )
+        set_interest_rates(rates)
+        return events
+
+    def _fetch_supply_rates(self, state: State) -> list[tuple[AssetWithTrackedValue, Percent]]:
+        """Return the collateral of each credit position with its present rate."""
+        rates: list[tuple[AssetWithTrackedValue, Percent]] = []
+        for position in state.portfolio.get_current_credit_positions():
+            if position.loan is not None:
+                tracker = position.loan.collateral
+                rates.append((tracker, fetch_supply_rate(self.connection, tracker.asset)))
+        return rates
 
     # --- The rest of the interface
 

@@ -370,8 +370,8 @@ def accrue_interest(
     Returns
     -------
     list
-        The events, tokens by identifier, then positions by id. Empty, without a new checkpoint, when no time has
-        passed.
+        The events, tokens in the order of the operation, then positions by id. Empty, without a new checkpoint, when no
+        time has passed.
 
     Raises
     ------
@@ -395,7 +395,9 @@ def accrue_interest(
         created_at=created_at,
     )
     rates: list[tuple[AssetInterestData, Percent | None]] = []
-    for asset in sorted(on_chain_balances, key=AssetIdentifier.get_identifier):
+    # The order of positions, not of addresses, so that events have the same ids in a backtest and on a chain.
+    order = {identifier: number for number, identifier in enumerate(interest_distribution.asset_interest_data)}
+    for asset in sorted(on_chain_balances, key=lambda asset: order.get(asset.get_identifier(), len(order))):
         new_amount = on_chain_balances[asset]
         _add_asset(batch, interest_distribution, asset, new_amount, least)
         data = interest_distribution.get_interest_data(asset)

@@ -141,6 +141,7 @@ class LendingPool:
             spot.pool_address,
             spot.exchange_address,
             internal_id=spot.internal_id,
+            fee=spot.fee,
             kind=TradingPairKind.lending_protocol_short,
             underlying_spot_pair=spot,
         )
