@@ -70,7 +70,8 @@ soak: $(DEV) ## Search with the random and fault tests, SOAK (100) times as long
 	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-search} SOAK=$(SOAK) KILLS=$(KILLS) $(PY) -m pytest -n $(WORKERS) --timeout=0 $(SOAK_TESTS) $(PYTEST_ARGS)
 
 soak-live: $(DEV) ## Kill a live strategy at 20 * SOAK moments on each store; SOAK_SEED chooses other ones
-	@SOAK=$(SOAK) $(PY) -m pytest -n 0 -s --timeout=0 tests/ethereum/test_killed.py tests/ethereum/test_loans_live.py $(PYTEST_ARGS)
+	@SOAK=$(SOAK) $(PY) -m pytest -n 0 -s --timeout=0 tests/ethereum/test_killed.py tests/ethereum/test_loans_live.py \
+		tests/ethereum/test_three_ways.py $(PYTEST_ARGS)
 
 golden: $(DEV) ## Compare with recorded reference values, where the shared data folder is present
 	@$(PY) -m tests.golden.floor

@@ -2,7 +2,7 @@
 
 import datetime
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -32,8 +32,7 @@ from tradeexecutor.strategy.market_data import Candles
 from tradeexecutor.strategy.strategy_module import StrategyModule, read_strategy_module
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
 
-DAY = datetime.timedelta(days=1)
-SECOND = datetime.timedelta(seconds=1)
+DAY, HOUR, MINUTE = (datetime.timedelta(**{unit: 1}) for unit in ("days", "hours", "minutes"))
 _EPOCH = datetime.datetime(1970, 1, 1)
 _RAY = 10**27
 
@@ -57,7 +56,7 @@ class Scenario:
     file, parameters
         The strategy, and what is changed of its parameters.
     bars
-        Prices by symbol, one candle for each day.
+        Prices by symbol, one candle for each day, each without a wick and without a gap before it.
     start
         First decision, naive UTC; candles before it are for the indicators.
     has_lending
@@ -134,7 +133,7 @@ class LiveMarket:
 
     def __init__(self, chain: DevChain, scenario: Scenario, folder: Path):
         self.chain, self.scenario, self.folder = chain, scenario, folder
-        self.now = scenario.start - DAY
+        self.now = scenario.start - HOUR
         self.usdc = chain.deploy_token("USDC", 6)
         self.exchange: UniswapV2 = chain.deploy_uniswap_v2()
         self.pairs: dict[str, TradingPairIdentifier] = {}
@@ -213,8 +212,27 @@ class LiveMarket:
         self.write_candles(now)
         return read_chain_file(self.folder / "chain.json").load_universe()
 
-    def run(self, between: "Callable[[LiveMarket, LiveLoop, datetime.datetime], None] | None" = None) -> State:
-        """Make all decisions; `between` is called after each one, with its time."""
+    def _walk(self, loop: LiveLoop, state: State, number: int, moment: datetime.datetime) -> None:
+        """Move the prices from the open of a candle to its close, with a stop at each level between them.
+
+        The program looks after each step, if a position has levels. That is at the end of the candle, where a backtest
+        books what fills within it.
+        """
+        closes = {name: bars[number][3] for name, bars in self.scenario.bars.items()}
+        steps = [
+            {name: level * (1.0001 if closes[name] > level else 0.9999)}
+            for position in state.portfolio.open_positions.values()
+            if (name := position.pair.get_pricing_pair().base.token_symbol) in closes
+            for level in (position.stop_loss, position.take_profit)
+            if level is not None and min(bars := self.scenario.bars[name][number]) < level < max(bars)
+        ]
+        for count, prices in enumerate([*steps, closes], 1):
+            self.move(moment + DAY - (len(steps) + 2 - count) * MINUTE, prices)
+            if any(position.stop_loss or position.take_profit for position in state.portfolio.open_positions.values()):
+                loop.check_triggers()
+
+    def run(self) -> State:
+        """Make all decisions, each at the open of a candle, and look at the triggers in between."""
         self.write_candles(self.now)
         settings = read_chain_file(self.folder / "chain.json")
         connection = connect(settings, [self.chain.anvil.url])
@@ -234,12 +252,11 @@ class LiveMarket:
             state = store.create("live")
             models.sync.sync_initial(state, reserve_assets=[self.usdc])
             store.sync(state)
-            loop.start()
+            state = loop.start()
             opens = {name: [bar[0] for bar in bars] for name, bars in self.scenario.bars.items()}
             skipped = len(next(iter(opens.values()))) - len(self.scenario.decisions)
             for number, moment in enumerate(self.scenario.decisions, skipped):
                 self.move(moment, {name: values[number] for name, values in opens.items()})
                 loop.decide()
-                if between is not None:
-                    between(self, loop, moment)
+                self._walk(loop, state, number, moment)
         return State.read_json_file(self.folder / "live.json")
