@@ -208,6 +208,7 @@ def test_the_checks_are_those_of_the_command_line(served: Browser, name: str):
     assert strategy is not None
     state, runs = strategy.read().state, {run["name"]: run for run in view["runs"]}
     validation = validate_state(strategy.place)
+    assert isinstance(strategy.place, Path)
     assert [(item["name"], item["passed"], item["detail"]) for item in runs["validate"]["results"]] == [
         (check.name, check.passed, check.detail.replace(f"{strategy.place.parent}/", "")) for check in validation.checks
     ]

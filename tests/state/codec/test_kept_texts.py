@@ -193,7 +193,10 @@ def make_state_with_samples(count: int) -> State:
             sample.calculated_at = at
             state.stats.add_positions_stats(position_id, sample)
         state.uptime.record_cycle_complete(1_000 + number, at)
-    return State.read_json_blob(state.to_json_bytes())
+    loaded = State.read_json_blob(state.to_json_bytes())
+    assert loaded.stats.portfolio, "built here; as plain data they would be written without texts to keep"
+    assert loaded.stats.positions
+    return loaded
 
 
 @pytest.mark.parametrize("edits", [50, pytest.param(500, marks=pytest.mark.slow)])
