@@ -57,7 +57,7 @@ def test_amounts_are_finite(amount: str):
 
 def test_owned_and_counter_accounts_make_up_all():
     counter = {AccountKind.external, AccountKind.vault_flow, AccountKind.market, AccountKind.interest}
-    counter |= {AccountKind.correction, AccountKind.unbooked_interest, AccountKind.loan_dust}
+    counter |= {AccountKind.funding, AccountKind.correction, AccountKind.unbooked_interest, AccountKind.loan_dust}
     assert {kind for kind in AccountKind if not kind.is_owned} == counter
 
 

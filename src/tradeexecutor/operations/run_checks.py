@@ -3,7 +3,6 @@
 Each has the verdict of its command, and as findings what the command would print. Nothing is changed.
 """
 
-import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,8 +46,6 @@ class CheckRun:
     ----------
     name
         ``validate``, ``check-trades`` or ``audit``.
-    command
-        The command that shows the same.
     passed
         Whether its exit code would be 0.
     summary
@@ -58,7 +55,6 @@ class CheckRun:
     """
 
     name: str
-    command: str
     passed: bool
     summary: str
     results: Sequence[Result]
@@ -80,7 +76,7 @@ def run_checks(text: bytes, place: StateLocation) -> list[CheckRun]:
         state = State.read_json_blob(text)
     except TradeExecutorError:
         return runs  # the first check says why it cannot be read
-    runs.append(_describe_issues(find_issues(state), place))
+    runs.append(_describe_issues(find_issues(state)))
     lack = restore_in_memory(state, place)
     runs.append(_describe_proof(prove(state), lack, place))
     return runs
@@ -96,26 +92,20 @@ def _shorten(text: str, place: StateLocation) -> str:
     return text.replace(f"{place.absolute().parent}/", "") if isinstance(place, Path) else text
 
 
-def _make_command(name: str, place: StateLocation) -> str:
-    return f"tradeexecutor {name} {shlex.quote(place.name if isinstance(place, Path) else str(place))}"
-
-
 def _describe_validation(validation: Validation, place: StateLocation) -> CheckRun:
     failed = sum(not check.passed for check in validation.checks)
     count = len(validation.checks)
     return CheckRun(
         "validate",
-        _make_command("validate", place),
         validation.passed,
         f"{failed} of {count} checks failed" if failed else f"{count} checks passed",
         [Result(check.name, check.passed, _shorten(check.detail, place)) for check in validation.checks],
     )
 
 
-def _describe_issues(issues: Sequence[Issue], place: StateLocation) -> CheckRun:
+def _describe_issues(issues: Sequence[Issue]) -> CheckRun:
     return CheckRun(
         "check-trades",
-        _make_command("check-trades", place),
         not issues,
         f"{len(issues)} to look at" if issues else "nothing to look at",
         [Result(f"{issue.kind.value}: {_name(issue)}", False, issue.reason) for issue in issues],
@@ -145,7 +135,6 @@ def _describe_proof(proof: Proof, lack: str, place: StateLocation) -> CheckRun:
     counts = ", ".join(f"{verdicts[verdict]:,} {verdict.label}" for verdict in Verdict if verdicts[verdict])
     return CheckRun(
         "audit",
-        _make_command("audit", place),
         not (proof.has_mismatch or proof.impossible),
         counts or "no balance is recorded",
         [*bad, *good, *remarks],

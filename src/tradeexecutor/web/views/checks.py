@@ -1,6 +1,10 @@
 """What ``validate``, ``check-trades`` and ``audit`` say about a save."""
 
+import shlex
+from pathlib import Path
+
 from tradeexecutor.operations.run_checks import run_checks
+from tradeexecutor.operations.state_location import StateLocation
 from tradeexecutor.web.caching import Body
 from tradeexecutor.web.endpoints import Question, encode
 from tradeexecutor.web.views.records import CheckResultView, CheckRunView, ChecksView
@@ -18,7 +22,7 @@ def check(question: Question) -> ChecksView:
         runs=[
             CheckRunView(
                 name=run.name,
-                command=run.command,
+                command=_make_command(run.name, question.place),
                 passed=run.passed,
                 summary=run.summary,
                 results=[
@@ -28,6 +32,11 @@ def check(question: Question) -> ChecksView:
             for run in runs
         ],
     )
+
+
+def _make_command(name: str, place: StateLocation) -> str:
+    """Return the command that shows the same, without the folder of the file."""
+    return f"tradeexecutor {name} {shlex.quote(place.name if isinstance(place, Path) else str(place))}"
 
 
 def make_checks_view(question: Question) -> Body:
