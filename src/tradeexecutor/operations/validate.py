@@ -41,14 +41,25 @@ class Validation:
 def validate_state(path: StateLocation) -> Validation:
     """Run all checks on a stored state; when it cannot be read, checks of its content are skipped."""
     try:
-        if isinstance(path, Path) and path.is_dir():
-            raise OperationRefused("is a folder, not a state file")
-        text = read_state_text(path)
+        text = _read_text(path)
     except (OperationRefused, OSError, StateFileError) as error:
         result = Validation(str(path))
         result.add("readable", describe_error(error), passed=False)
         return result
     return validate_text(text, path)
+
+
+def _read_text(path: StateLocation) -> bytes:
+    """Return the text of a stored state.
+
+    Raises
+    ------
+    OperationRefused
+        There is a folder.
+    """
+    if isinstance(path, Path) and path.is_dir():
+        raise OperationRefused("is a folder, not a state file")
+    return read_state_text(path)
 
 
 def validate_text(text: bytes, path: StateLocation) -> Validation:

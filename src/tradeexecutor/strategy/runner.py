@@ -36,6 +36,7 @@ from tradeexecutor.statistics.statistics_table import serialise_long_short_stats
 from tradeexecutor.strategy.candle_path import PriceRange
 from tradeexecutor.strategy.decision import DecisionFailed, InvalidDecision, call_strategy, check_decision
 from tradeexecutor.strategy.execution_context import ExecutionContext, ExecutionMode
+from tradeexecutor.strategy.execution_order import prepare_sorted_trades
 from tradeexecutor.strategy.latency import get_rest_after_buy, price_moment
 from tradeexecutor.strategy.market_queue import ClosedMarket, MarketQueue, can_be_late, prepare_fill
 from tradeexecutor.strategy.pandas_trader.position_manager import PositionManager
@@ -501,11 +502,3 @@ class StrategyRunner:
             self.execution_context,
             store=self.store,
         )
-
-
-def prepare_sorted_trades(approved_trades: Iterable[TradeExecution]) -> list[TradeExecution]:
-    """Return trades in the order of execution, sells first, and set their `sort_index` from 0."""
-    trades = sorted(approved_trades, key=TradeExecution.get_execution_sort_position)
-    for index, trade in enumerate(trades):
-        trade.sort_index = index
-    return trades

@@ -150,7 +150,7 @@ class RunFacts:
 def read_facts(state: State, namer: PairNamer) -> RunFacts:
     """Return the facts of a state, which is not changed."""
     facts = RunFacts(
-        equity=_to_decimal(state.portfolio.get_net_asset_value()),
+        equity=_to_decimal(state.portfolio.get_net_asset_value() + state.portfolio.get_in_transit_value()),
         flows=sorted((when, _to_decimal(usd)) for when, usd in iterate_flows(state)),
         cycles=read_cycle_log(state),
     )
