@@ -18,6 +18,7 @@ from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.position.balance_totals import BalanceUpdatesById
 from tradeexecutor.state.position.holdings import get_holding_not_in_flight, get_uncommitted_holding
 from tradeexecutor.state.position.quantity import get_settled_quantity
+from tradeexecutor.state.position.value import get_spot_equity
 from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.trade import TradeExecution, TradeStatus, TradeType
 from tradeexecutor.state.trade.totals import READS_BEFORE_COUNTING, TradesById, add_up, split_trades
@@ -65,6 +66,7 @@ def make_position(trades: dict[int, TradeExecution] | None = None) -> TradingPos
 def figures(position: TradingPosition) -> dict[str, Any]:
     result = {name: getattr(position, name)() for name in FIGURES}
     result["quantity as planned"] = position.get_quantity(planned=True)
+    result["equity of a spot position"] = get_spot_equity(position)
     for status in (TradeStatus.planned, TradeStatus.vault_settlement_pending, TradeStatus.cctp_in_transit):
         unsettled = position.get_unsettled_trades()
         result[status.value] = [trade.trade_id for trade in unsettled if trade.get_status() is status]

@@ -19,6 +19,7 @@ from tradeexecutor.state.portfolio.lookup import (
     get_open_loans,
 )
 from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.position.value import get_spot_equity
 from tradeexecutor.state.trade import TradeStatus
 from tradeexecutor.state.types import USDollarAmount
 
@@ -48,8 +49,8 @@ def calculate_total_equity(portfolio: PortfolioFields) -> USDollarAmount:
     total = get_cash(portfolio)
     for position in portfolio.open_positions.values():
         kind = position.pair.kind
-        if kind is _SPOT:  # nearly always: saves a call
-            total += position.get_equity()
+        if kind is _SPOT:  # nearly always
+            total += get_spot_equity(position)
         else:
             total += _get_net_assets(position)
     if portfolio.pending_positions:

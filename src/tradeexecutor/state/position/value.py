@@ -21,7 +21,7 @@ from tradeexecutor.state.position.trades import (
 )
 from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.state.trade.amounts import sum_fees
-from tradeexecutor.state.trade.totals import TradeTotals, split_trades
+from tradeexecutor.state.trade.totals import TradesById, TradeTotals, split_trades
 from tradeexecutor.state.types import USDollarAmount, USDollarPrice
 
 _CCTP_BRIDGE = TradingPairKind.cctp_bridge
@@ -162,6 +162,19 @@ def get_equity(position: PositionFields) -> USDollarAmount:
         gross = calculate_value_using_price(position, position.last_token_price, position.last_reserve_price, False)
         return gross - float(position.bridge_capital_allocated) * position.last_token_price
     return 0
+
+
+def get_spot_equity(position: PositionFields) -> USDollarAmount:
+    """Return `get_equity` of a spot position; in a third of the time if its trades are added up, or one is planned."""
+    trades = position._trades
+    if isinstance(trades, TradesById) and not position.balance_updates:
+        settled, uncounted = trades._settled, len(trades) - trades._settled_count
+        if uncounted == 1:
+            last = next(reversed(trades.values()))
+            uncounted = 0 if last._executed_quantity is None and last._started_at is None else 1
+        if not uncounted and not settled.locked_reserve:
+            return settled.get_tokens_as_float() * position.last_token_price
+    return get_equity(position)
 
 
 @contract_signature

@@ -67,6 +67,8 @@ class TradeTotals:
     """
 
     __slots__ = (
+        "_converted",
+        "_tokens_as_float",
         "all_bought_usd",
         "all_sold_usd",
         "bought",
@@ -91,6 +93,7 @@ class TradeTotals:
         self.all_sold_usd: USDollarAmount = 0
         self.has_buys = self.has_sells = False
         self.waiting: tuple[TradeExecution, ...] = ()
+        self._converted, self._tokens_as_float = ZERO_DECIMAL, 0.0
 
     def copy(self) -> "TradeTotals":
         """Return an independent copy."""
@@ -101,6 +104,7 @@ class TradeTotals:
         result.sold, result.sold_usd, result.all_sold_usd = self.sold, self.sold_usd, self.all_sold_usd
         result.has_buys, result.has_sells = self.has_buys, self.has_sells
         result.waiting = self.waiting
+        result._converted, result._tokens_as_float = self._converted, self._tokens_as_float
         return result
 
     def add(self, trade: TradeExecution) -> None:
@@ -131,6 +135,13 @@ class TradeTotals:
             if successful:
                 self.sold += abs(quantity)
                 self.sold_usd += value
+
+    def get_tokens_as_float(self) -> float:
+        """Return `tokens` as a float; converted once, because that takes longer than what most callers do with it."""
+        if self._converted is not self.tokens:
+            self._tokens_as_float = float(self.tokens)
+            self._converted = self.tokens
+        return self._tokens_as_float
 
     def get_buy_quantity(self) -> Decimal:
         """Return `bought` without rounding errors."""
