@@ -25,7 +25,7 @@ from decimal import Decimal
 from tradeexecutor.state.execution_mode import ExecutionMode
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
-from tradeexecutor.state.statistics import PositionStatistics, Statistics
+from tradeexecutor.state.statistics import Statistics
 from tradeexecutor.state.types import USDollarAmount, USDollarPrice
 from tradeexecutor.statistics.core import record_newly_closed, update_statistics
 from tradeexecutor.statistics.noted_samples import NotedSamples, Segment, make_portfolio_sample
@@ -121,7 +121,11 @@ class SampleRecorder:
             self._segment = noted.start_segment(ts, holdings, cash)
         else:
             _add_samples(ts, stats, holdings, cash)
-        record_newly_closed(ts, stats, portfolio)
+        closed = portfolio.closed_positions
+        if closed and (
+            len(closed) > len(stats.closed_positions) or next(reversed(closed)) not in stats.closed_positions
+        ):
+            record_newly_closed(ts, stats, portfolio)
 
     def _find_holdings(self) -> tuple[SpotHolding, ...] | None:
         """Return the sums of all open positions; None if the prices do not determine the samples."""
@@ -136,11 +140,7 @@ class SampleRecorder:
             self._holdings = None
             return None
         positions, holdings = portfolio.open_positions.values(), self._holdings
-        if (
-            holdings is None
-            or len(holdings) != len(positions)
-            or not all(holding.is_same(position) for holding, position in zip(holdings, positions, strict=True))
-        ):
+        if holdings is None or len(holdings) != len(positions) or not _are_same(holdings, positions):
             holdings = self._holdings = _make_holdings(positions)
         return holdings
 
@@ -151,6 +151,14 @@ class SampleRecorder:
         if stats.waiting is None:
             stats.waiting = self._noted = NotedSamples()
         return self._noted if stats.waiting is self._noted else None
+
+
+def _are_same(holdings: Collection[SpotHolding], positions: Collection[TradingPosition]) -> bool:
+    """Return True if the sums are still those of the positions."""
+    for holding, position in zip(holdings, positions, strict=True):  # noqa: SIM110 - `all` takes longer
+        if not holding.is_same(position):
+            return False
+    return True
 
 
 def _make_holdings(positions: Collection[TradingPosition]) -> tuple[SpotHolding, ...] | None:
@@ -167,13 +175,16 @@ def _add_samples(
     ts: datetime.datetime, stats: Statistics, holdings: Collection[SpotHolding], cash: USDollarAmount
 ) -> None:
     """Add the samples of the portfolio and its positions to the lists."""
+    if len(holdings) == 0:
+        stats.add_portfolio_stats(make_portfolio_sample(ts, 0, cash))
+        return
     equity: USDollarAmount = 0
-    samples: list[tuple[int, PositionStatistics]] = []
-    for holding in holdings:
-        position = holding.position
-        sample = holding.make_sample(ts, position.last_pricing_at, position.last_token_price)
+    samples = [
+        holding.make_sample(ts, holding.position.last_pricing_at, holding.position.last_token_price)
+        for holding in holdings
+    ]
+    for sample in samples:
         equity += sample.value
-        samples.append((position.position_id, sample))
     stats.add_portfolio_stats(make_portfolio_sample(ts, equity, cash))
-    for position_id, sample in samples:
-        stats.add_positions_stats(position_id, sample)
+    for holding, sample in zip(holdings, samples, strict=True):
+        stats.add_positions_stats(holding.position.position_id, sample)
