@@ -35,6 +35,7 @@ from tradeexecutor.analysis.recorded.position_tally import (
     add_up,
     average,
     average_duration,
+    get_known,
     median,
     tally_positions,
 )
@@ -316,7 +317,7 @@ def _summarise_outcomes(tally: PositionTally) -> dict[str, Any]:
     """Return counts, profits and risks by field."""
     won, lost, zero, neutral = tally.get_closed()
     closed = won.profits + lost.profits + zero.profits
-    risks = [risk for risk in tally.risks_at_open if risk is not None]
+    risks = get_known(tally.risks_at_open)
     return {
         "won": len(won),
         "lost": len(lost),

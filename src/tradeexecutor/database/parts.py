@@ -196,8 +196,10 @@ class KnownParts:
 
     def set_table(self, path: str, table: _KnownTable) -> None:
         """Remember a container for the next save if some of its entries are JSON text."""
-        if any(type(entry) is orjson.Fragment for entry in table.entries):
-            table.entries = [entry if type(entry) is orjson.Fragment else _OTHER for entry in table.entries]
+        kinds = {*map(type, table.entries)}
+        if orjson.Fragment in kinds:
+            if len(kinds) > 1:
+                table.entries = [entry if type(entry) is orjson.Fragment else _OTHER for entry in table.entries]
             self._tables[path] = table
 
 

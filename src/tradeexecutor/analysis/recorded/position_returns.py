@@ -10,8 +10,10 @@ value at open: `LegacyDataException` is raised there.
 
 import datetime
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from operator import attrgetter, is_
+from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
 import pandas as pd
 
 from tradeexecutor.analysis.memo import shared
@@ -19,6 +21,7 @@ from tradeexecutor.analysis.recorded.equity_series import Frequency, make_time_s
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import LegacyDataException
 from tradeexecutor.state.portfolio import Portfolio
+from tradeexecutor.state.portfolio.lookup import get_kept_results
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
 
@@ -34,6 +37,8 @@ __all__ = [
     "extract_compounding_unrealised_trading_profitability_portfolio_statistics",
 ]
 
+
+T = TypeVar("T")
 
 _get_size_relative_return = shared(TradingPosition.get_size_relative_realised_profit_percent)
 
@@ -57,6 +62,50 @@ def _measure_closed(position: TradingPosition) -> _Closed:
     return _Closed(position.closed_at, position.is_long(), position.is_short(), value)
 
 
+class _Columns(NamedTuple):
+    """Times, microseconds, and values of some closed positions."""
+
+    times: np.ndarray[Any, Any]
+    values: np.ndarray[Any, Any]
+
+
+def _keep_columns(
+    portfolio: Portfolio, name: str, closed: list[T], read: Callable[[T], tuple[datetime.datetime, float] | None]
+) -> _Columns:
+    """Return the times and values of the closed positions that have some, continuing after those of the last call.
+
+    Parameters
+    ----------
+    name
+        Under which the columns are kept.
+    closed
+        Result of `Portfolio.compute_for_closed`, whose items are the same objects while positions do not change.
+    read
+        Returns time and value of an item, None to leave it out.
+    """
+    kept = get_kept_results(portfolio)
+    before: list[T]
+    before, columns = kept.get(name, ([], _NO_COLUMNS))
+    if len(before) > len(closed) or not all(map(is_, before, closed)):
+        before, columns = [], _NO_COLUMNS
+    if len(closed) > len(before):
+        rows = [row for item in closed[len(before) :] if (row := read(item)) is not None]
+        new = make_time_series([when for when, _ in rows], [value for _, value in rows])
+        columns = _Columns(
+            np.concatenate([columns.times, new.index.to_numpy()]), np.concatenate([columns.values, new.to_numpy()])
+        )
+        kept[name] = closed, columns
+    return columns
+
+
+_NO_COLUMNS = _Columns(np.empty(0, "datetime64[us]"), np.empty(0))
+
+
+def _to_series(*columns: _Columns) -> "pd.Series[float]":
+    times, values = (np.concatenate(parts) for parts in zip(*columns, strict=True))
+    return pd.Series(values, index=pd.DatetimeIndex(times))
+
+
 def _by_closing_time(
     positions: Iterable[TradingPosition], figure: Callable[[TradingPosition], float]
 ) -> "pd.Series[float]":
@@ -78,19 +127,26 @@ def calculate_size_relative_realised_trading_returns(state: State) -> "pd.Series
     LegacyDataException
         The file did not record portfolio values.
     """
-    return _get_size_relative_returns(state.portfolio.compute_for_closed(_measure_closed))
+    return _to_series(_keep_columns(state.portfolio, "returns", _measure_all_closed(state), _read_return))
 
 
-def _get_size_relative_returns(positions: Iterable[_Closed]) -> "pd.Series[float]":
-    times: list[datetime.datetime] = []
-    values: list[float] = []
-    for closed_at, _, _, value in positions:
-        if isinstance(value, str):
-            raise LegacyDataException(value)
-        if closed_at is not None:
-            times.append(closed_at)
-            values.append(value)
-    return make_time_series(times, values)
+def _measure_all_closed(state: State) -> list[_Closed]:
+    return state.portfolio.compute_for_closed(_measure_closed)
+
+
+def _read_return(position: _Closed) -> tuple[datetime.datetime, float] | None:
+    value = position.size_relative_return
+    if isinstance(value, str):
+        raise LegacyDataException(value)
+    return None if position.closed_at is None else (position.closed_at, value)
+
+
+def _read_long_return(position: _Closed) -> tuple[datetime.datetime, float] | None:
+    return _read_return(position) if position.is_long else None
+
+
+def _read_short_return(position: _Closed) -> tuple[datetime.datetime, float] | None:
+    return _read_return(position) if position.is_short else None
 
 
 @shared
@@ -122,11 +178,11 @@ def calculate_long_compounding_realised_trading_profitability(
     state: State, fill_time_gaps: bool = True
 ) -> "pd.Series[float]":
     """Return `calculate_compounding_realised_trading_profitability` of the long positions alone."""
-    everything = state.portfolio.compute_for_closed(_measure_closed)
-    longs = [position for position in everything if position.is_long]
-    if len(longs) == len(everything):
+    everything = _measure_all_closed(state)
+    if all(map(attrgetter("is_long"), everything)):
         return calculate_compounding_realised_trading_profitability(state, fill_time_gaps)
-    return _compound_realised(state, _get_size_relative_returns(longs), fill_time_gaps=fill_time_gaps)
+    returns = _to_series(_keep_columns(state.portfolio, "returns of longs", everything, _read_long_return))
+    return _compound_realised(state, returns, fill_time_gaps=fill_time_gaps)
 
 
 @shared
@@ -135,11 +191,11 @@ def calculate_short_compounding_realised_trading_profitability(
     state: State, fill_time_gaps: bool = True
 ) -> "pd.Series[float]":
     """Return `calculate_compounding_realised_trading_profitability` of the short positions alone."""
-    everything = state.portfolio.compute_for_closed(_measure_closed)
-    shorts = [position for position in everything if position.is_short]
-    if len(shorts) == len(everything):
+    everything = _measure_all_closed(state)
+    if all(map(attrgetter("is_short"), everything)):
         return calculate_compounding_realised_trading_profitability(state, fill_time_gaps)
-    return _compound_realised(state, _get_size_relative_returns(shorts), fill_time_gaps=fill_time_gaps)
+    returns = _to_series(_keep_columns(state.portfolio, "returns of shorts", everything, _read_short_return))
+    return _compound_realised(state, returns, fill_time_gaps=fill_time_gaps)
 
 
 def _compound(returns: "pd.Series[float]") -> "pd.Series[float]":
@@ -180,13 +236,19 @@ def calculate_compounding_unrealised_trading_profitability(
         The file did not record portfolio values.
     """
     portfolio = state.portfolio if isinstance(state, State) else state
-    positions = [
-        *map(_measure_profit, portfolio.open_positions.values()),
-        *portfolio.compute_for_closed(_measure_profit),
-        *map(_measure_profit, portfolio.frozen_positions.values()),
-    ]
-    returns = make_time_series([when for when, _ in positions], [value for _, value in positions])
-    returns = returns.sort_index(kind="stable")
+    opened, frozen = (
+        make_time_series([when for when, _ in profits], [value for _, value in profits])
+        for profits in (
+            [*map(_measure_profit, portfolio.open_positions.values())],
+            [*map(_measure_profit, portfolio.frozen_positions.values())],
+        )
+    )
+    closed = _keep_columns(portfolio, "profits", portfolio.compute_for_closed(_measure_profit), lambda row: row)
+    returns = _to_series(
+        _Columns(opened.index.to_numpy(), opened.to_numpy()),
+        closed,
+        _Columns(frozen.index.to_numpy(), frozen.to_numpy()),
+    ).sort_index(kind="stable")
     if freq is not None and len(returns):
         returns = resample_returns(returns, freq)
     return _compound(returns)

@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter, is_
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar, cast
 
 from tradeexecutor.analysis.recorded.position_figures import Outcome, PositionFigures
 from tradeexecutor.state.types import Percent, USDollarAmount
@@ -241,15 +241,22 @@ def tally_positions(positions: Iterable[PositionFigures], kept: dict[Any, Any], 
     return add_up(sorted(positions, key=attrgetter("opened_at")), PositionTally(), kept, name)
 
 
-def average(values: Iterable[float | None]) -> float | None:
+def get_known(values: Sequence[float | None]) -> Sequence[float]:
+    """Return the values that are not None."""
+    if None in values:
+        return [value for value in values if value is not None]
+    return cast(Sequence[float], values)  # nearly always, and not copied, because there may be very many
+
+
+def average(values: Sequence[float | None]) -> float | None:
     """Return the mean of the known values, in their unit; None without any."""
-    known = [value for value in values if value is not None]
+    known = get_known(values)
     return statistics.fmean(known) if known else None
 
 
-def median(values: Iterable[float | None]) -> float | None:
+def median(values: Sequence[float | None]) -> float | None:
     """Return the median of the known values, in their unit; None without any."""
-    known = [value for value in values if value is not None]
+    known = get_known(values)
     return statistics.median(known) if known else None
 
 

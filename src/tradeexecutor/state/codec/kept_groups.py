@@ -53,8 +53,8 @@ class _Group:
 
     Attributes
     ----------
-    keys
-        Keys of the entries; empty in lists.
+    keys, names
+        Keys of the entries, and their texts; empty in lists.
     fingerprint
         None if nothing may be kept.
     values
@@ -65,10 +65,11 @@ class _Group:
         Bytes of these texts.
     """
 
-    __slots__ = ("entries", "fingerprint", "keys", "size", "texts", "values")
+    __slots__ = ("entries", "fingerprint", "keys", "names", "size", "texts", "values")
 
     def __init__(self, keys: list[Any], entries: list[Any], fingerprint: Fingerprint | None = None) -> None:
         self.keys = keys
+        self.names = [*map(str, keys)]
         self.entries = entries
         self.fingerprint = fingerprint
         self.values: dict[Callable[[Any], Any], list[Any]] = {}
@@ -113,8 +114,8 @@ class KeptGroups:
         self._groups: list[_Group] = []
         self._shared = SharedObjects()
         self.results: dict[Any, Any] = {}
-        #: Keys and entries of the table in the present block, and the groups that were found.
-        self._found: tuple[list[Any], list[Any], list[_Group]] | None = None
+        #: The table in the present block, its length, and the groups that were found.
+        self._found: tuple[Table, int, list[_Group]] | None = None
         self._blocks = 0
         #: Entries whose fingerprints the present search has taken.
         self._new = 0
@@ -170,13 +171,18 @@ class KeptGroups:
                     size += group.size
                 else:
                     entries += group.texts
-            return dict(zip(map(str, table), entries, strict=True)) if isinstance(table, dict) else entries
+            if not isinstance(table, dict):
+                return entries
+            return dict(zip(_join(group.names for group in groups), entries, strict=True))
         finally:
             self._lock.release()
 
     @contextlib.contextmanager
     def comparing_once(self) -> Generator[None]:
-        """Let the calls in the block share one search for changes; nothing inside the entries may change in it."""
+        """Let the calls in the block share one search for changes.
+
+        In the block entries may be added or removed, but not changed or replaced.
+        """
         self._blocks += 1
         try:
             yield
@@ -190,13 +196,13 @@ class KeptGroups:
 
     def _find(self, table: Table) -> list[_Group]:
         """Return the entries of the table in groups, with what is kept of those that have not changed."""
-        keys, entries = ([*table], [*table.values()]) if isinstance(table, dict) else ([], [*table])
-        if self._found is not None and self._found[0] == keys and _are_same(self._found[1], entries):
+        if self._found is not None and self._found[0] is table and self._found[1] == len(table):
             return self._found[2]
+        keys, entries = ([*table], [*table.values()]) if isinstance(table, dict) else ([], [*table])
         found = self._match(keys, entries)
         self._groups = [group for group in found if group.fingerprint is not None]
         if self._blocks:
-            self._found = keys, entries, found
+            self._found = table, len(table), found
         return found
 
     def _match(self, keys: list[Any], entries: list[Any]) -> list[_Group]:
