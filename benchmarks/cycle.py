@@ -1,10 +1,12 @@
 """What the end of a live cycle costs after a long and after a short history: statistics, and a save to SQLite.
 
 CPU time, the best of several cycles, each of which closes one more position. A state of 10,000 closed positions is
-compared with one of 100. The first cycles, in which the figures and texts of closed positions begin to be kept, do not
-count.
+compared with one of 100, and the state of a strategy after 10,000 cycles with a sample each with that of one after 500.
+The first cycles, in which figures and texts begin to be kept, do not count.
 """
 
+import copy
+import dataclasses
 import datetime
 import tempfile
 from pathlib import Path
@@ -29,11 +31,30 @@ def record_statistics(state: State, ts: datetime.datetime) -> None:
         update_statistics(ts, state.stats, state.portfolio, ExecutionMode.real_trading, ts, table)
 
 
-def measure(closed: int, folder: Path) -> dict[str, float]:
-    """Return the CPU seconds of the parts of a cycle of a state with so many closed positions."""
+#: Closed positions and earlier cycles of the states that are compared.
+HISTORIES = (((FEW, 0), (MANY, 0)), ((FEW, 500), (2_000, 10_000)))
+
+
+def add_samples(state: State, count: int) -> None:
+    """Add the samples and the ends of earlier cycles."""
+    start = datetime.datetime(2024, 1, 1)
+    record_statistics(state, start)
+    sample = state.stats.portfolio.pop()
+    for number in range(count):
+        ts = start + datetime.timedelta(hours=number)
+        summary = copy.copy(sample.summary)
+        state.stats.portfolio.append(dataclasses.replace(sample, calculated_at=ts, summary=summary))
+        state.uptime.record_cycle_complete(number, ts)
+
+
+def measure(history: tuple[int, int], folder: Path) -> dict[str, float]:
+    """Return the CPU seconds of the parts of a cycle of a state with so many closed positions and earlier cycles."""
+    closed, cycles = history
     state = trade(2 * closed + 1)  # one position is open
+    if cycles:
+        add_samples(state, cycles)
     times: dict[str, list[float]] = {"statistics": [], "save": [], "both": []}
-    warm_up = 4 + 2 * (closed // MAX_NEW_ENTRIES)
+    warm_up = 4 + 2 * (max(history) // MAX_NEW_ENTRIES)
     with SQLStateStore(f"sqlite:///{folder}/trading.db#demo") as store:
         for cycle in range(warm_up + RUNS):
             trade(2, state=state)
@@ -48,11 +69,18 @@ def measure(closed: int, folder: Path) -> dict[str, float]:
 
 def run() -> None:
     """Print the parts of a cycle for both histories, and their ratios."""
-    with pause_garbage_collection(), tempfile.TemporaryDirectory() as many, tempfile.TemporaryDirectory() as few:
-        short, long = measure(FEW, Path(few)), measure(MANY, Path(many))
-    print(f"{'':<20}{FEW:>8,} closed{MANY:>8,} closed")
-    for name, seconds in long.items():
-        print(f"{name:<20}{short[name] * 1e3:>12.1f} ms{seconds * 1e3:>12.1f} ms{seconds / short[name]:>8.1f}x")
+    for few, many in HISTORIES:
+        with (
+            pause_garbage_collection(),
+            tempfile.TemporaryDirectory() as folder,
+            tempfile.TemporaryDirectory() as other,
+        ):
+            short, long = measure(few, Path(folder)), measure(many, Path(other))
+        print(f"{'closed positions':<20}{few[0]:>15,}{many[0]:>15,}")
+        print(f"{'earlier cycles':<20}{few[1]:>15,}{many[1]:>15,}")
+        for name, seconds in long.items():
+            print(f"{name:<20}{short[name] * 1e3:>12.1f} ms{seconds * 1e3:>12.1f} ms{seconds / short[name]:>8.1f}x")
+        print(flush=True)
 
 
 if __name__ == "__main__":
