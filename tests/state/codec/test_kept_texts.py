@@ -1,6 +1,7 @@
 """Kept texts of closed positions: a save that uses them writes what a save without them would write."""
 
 import copy
+import dataclasses
 import datetime
 import pickle
 import random
@@ -15,7 +16,7 @@ from tests.kit.trader import DAY, WETH_USDC, Trader, new_state
 from tests.kit.whole import make_whole_state
 from tradeexecutor.state.codec import kept_groups
 from tradeexecutor.state.codec.codec import Serialisable
-from tradeexecutor.state.codec.kept_groups import GROUP_SIZE
+from tradeexecutor.state.codec.kept_groups import GROUP_SIZE, LONG_LIST, KeptGroups
 from tradeexecutor.state.errors import BadStateData, TradeExecutorError
 from tradeexecutor.state.state import State
 
@@ -238,11 +239,41 @@ def test_a_sample_that_is_added_or_removed_is_written():
             assert written == save_without_texts(state)
 
 
+def test_a_plain_dictionary_of_closed_positions_is_encoded_every_time():
+    state = make_closed_state()
+    state.portfolio.closed_positions = dict(state.portfolio.closed_positions)
+    for number in range(3):
+        state.portfolio.closed_positions[1].notes = f"{number}"
+        assert state.to_json_bytes() == save_without_texts(state)
+
+
 def test_a_copy_of_samples_keeps_no_texts():
     state = make_state_with_samples(GROUP_SIZE)
     for _ in range(3):
         state.to_json_bytes()
-    assert state.stats.keep("portfolio")._groups
+    assert state.stats.keep("portfolio", KeptGroups)._groups
     for copied in (copy.deepcopy(state.stats), copy.copy(state.stats), pickle.loads(pickle.dumps(state.stats))):
-        assert not copied.keep("portfolio")._groups
+        assert not copied.keep("portfolio", KeptGroups)._groups
         assert copied.to_json_bytes() == state.stats.to_json_bytes()
+
+
+def test_a_long_list_that_grows_is_kept_in_parts(monkeypatch: pytest.MonkeyPatch):
+    state = make_state_with_samples(LONG_LIST + GROUP_SIZE)
+    samples = state.stats.positions[1]
+    checked: list[object] = []
+    check_rules = type(samples[0]).check_rules
+    monkeypatch.setattr(type(samples[0]), "check_rules", lambda self: checked.append(self) or check_rules(self))
+    counts: list[int] = []
+    for _ in range(6):
+        samples.append(dataclasses.replace(samples[-1]))
+        checked.clear()
+        written = state.to_json_bytes()
+        counts.append(len(checked))
+        assert written == save_without_texts(state)
+    assert counts[-1] < GROUP_SIZE < counts[0], counts
+    samples[3].value = 7.5
+    assert state.to_json_bytes() == save_without_texts(state)
+    for _ in range(2):  # it does not grow any more
+        assert state.to_json_bytes() == save_without_texts(state)
+    samples[3].value = 8.5
+    assert state.to_json_bytes() == save_without_texts(state)

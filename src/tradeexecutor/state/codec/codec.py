@@ -18,7 +18,7 @@ door of the package.
 """
 
 import dataclasses
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 from tradeexecutor.state.codec.annotations import (
     LEFT_OUT_WHEN_EMPTY,
@@ -31,7 +31,7 @@ from tradeexecutor.state.codec.decoding import decode
 from tradeexecutor.state.codec.encoded_values import INT_KEY_PATTERN, LEAF_FORMS
 from tradeexecutor.state.codec.encoding import encode, encode_repeated_objects_once
 from tradeexecutor.state.codec.json_text import dump, parse
-from tradeexecutor.state.codec.kept_groups import KeptGroups
+from tradeexecutor.state.codec.kept_groups import KeptGroups, KeptLists
 
 __all__ = [
     "INT_KEY_PATTERN",
@@ -50,6 +50,9 @@ __all__ = [
     "parse",
     "strip_optional",
 ]
+
+
+K = TypeVar("K", KeptGroups, KeptLists)
 
 
 class Serialisable:
@@ -121,12 +124,15 @@ class TextKeeper(Serialisable):
         attributes, slots = state
         return attributes, {name: value for name, value in slots.items() if name != "_kept"}
 
-    def keep(self, name: str) -> KeptGroups:
-        """Return what is kept of the entries of a field."""
-        kept: dict[str, KeptGroups] | None = getattr(self, "_kept", None)
+    def keep(self, name: str, kind: type[K]) -> K:
+        """Return what is kept of the entries of a field: an object of the given class."""
+        kept: dict[str, Any] | None = getattr(self, "_kept", None)
         if kept is None:
             kept = self._kept = {}
-        return kept.setdefault(name, KeptGroups())
+        found = kept.get(name)
+        if found is None:
+            found = kept[name] = kind()
+        return found
 
 
 class OpenAttributes(Serialisable):

@@ -39,7 +39,7 @@ from tradeexecutor.state.codec.encoded_values import (
 )
 from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
 from tradeexecutor.state.codec.generated_code import compile_function
-from tradeexecutor.state.codec.kept_groups import has_kept_texts
+from tradeexecutor.state.codec.kept_groups import KeptGroups, KeptLists, has_kept_texts
 from tradeexecutor.state.codec.memory import has_memory_limit
 from tradeexecutor.state.codec.watched_dict import WatchedDict
 from tradeexecutor.state.errors import BadStateData, InvalidValue, TradeExecutorError, UnencodableValue
@@ -235,8 +235,9 @@ def _class_encoder(cls: type) -> Encoder:
         if name in deferred:
             namespace[encoder] = functools.partial(_encode_deferred, encode_field=namespace[encoder])
         if name in cached:
-            encode_item = _item_encoder(typing.get_args(hint)[-1])
-            namespace[encoder] = _KeptField(name, namespace[encoder], encode_item).encode
+            item = typing.get_args(hint)[-1]
+            inner = _item_encoder(typing.get_args(item)[0]) if typing.get_origin(item) is list else None
+            namespace[encoder] = _KeptField(name, namespace[encoder], _item_encoder(item), inner).encode
         value = f"o.{slot_names.get(name, name)}"
         code = f"{encoder}({value}, o)" if name in cached else _make_expression(hint, value, encoder)
         line = f"{name!r}: {code},"
@@ -325,18 +326,25 @@ class _KeptField:
     name: str
     encode_table: Encoder
     encode_item: Encoder
+    #: Of the entries of the lists in a dictionary of lists.
+    encode_inner: Encoder | None
 
     def encode(self, table: Any, owner: Any) -> Any:
         """Encode the table of a record."""
         if not (_printing.is_active or _printing.has_texts) or not isinstance(table, (dict, list)):
+            return self.encode_table(table)
+        if not isinstance(table, WatchedDict) and not hasattr(owner, "keep"):  # a plain dictionary was assigned
             return self.encode_table(table)
         entries = cast(dict[Any, Any] | list[Any], table)
         if isinstance(table, dict) and not {int}.issuperset(map(type, entries)):
             return self.encode_table(table)
         try:
             require_entries(entries, dict, list)
-            kept = table.keep() if isinstance(table, WatchedDict) else owner.keep(self.name)
-            encoded = kept.encode(entries, self.encode_item)
+            if self.encode_inner is not None:
+                encoded = owner.keep(self.name, KeptLists).encode(entries, self.encode_item, self.encode_inner)
+            else:
+                kept = table.keep() if isinstance(table, WatchedDict) else owner.keep(self.name, KeptGroups)
+                encoded = kept.encode(entries, self.encode_item)
         except UnencodableValue:
             encoded = None  # the error is raised with its path below
         return self.encode_table(table) if encoded is None else encoded

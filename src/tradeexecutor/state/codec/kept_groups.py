@@ -22,7 +22,16 @@ import orjson
 
 from tradeexecutor.state.codec.fingerprint import Fingerprint, SharedObjects, take_fingerprint
 
-__all__ = ["GROUP_SIZE", "KEEP_TEXTS", "MAX_KEPT_BYTES", "MAX_NEW_ENTRIES", "KeptGroups", "has_kept_texts"]
+__all__ = [
+    "GROUP_SIZE",
+    "KEEP_TEXTS",
+    "LONG_LIST",
+    "MAX_KEPT_BYTES",
+    "MAX_NEW_ENTRIES",
+    "KeptGroups",
+    "KeptLists",
+    "has_kept_texts",
+]
 
 T = TypeVar("T")
 
@@ -34,6 +43,9 @@ KEEP_TEXTS: Mapping[str, bool] = types.MappingProxyType({"keep_texts": True})
 
 #: Entries of a complete group.
 GROUP_SIZE = 32
+
+#: Entries of a list from which on `KeptLists` keeps texts of its entries while it grows.
+LONG_LIST = 64
 
 #: Entries whose fingerprints one search for changes takes at most, so that no cycle pays for a whole long history.
 MAX_NEW_ENTRIES = 1_000
@@ -178,18 +190,24 @@ class KeptGroups:
             self._lock.release()
 
     @contextlib.contextmanager
-    def comparing_once(self) -> Generator[None]:
+    def comparing_once(self, *, is_last: bool = False) -> Generator[None]:
         """Let the calls in the block share one search for changes.
 
         In the block entries may be added or removed, but not changed or replaced.
+
+        Parameters
+        ----------
+        is_last
+            Whether calls after this block make a new search although they are in an outer block.
         """
         self._blocks += 1
         try:
             yield
         finally:
             self._blocks -= 1
-            if not self._blocks:
+            if is_last or not self._blocks:
                 self._found = None
+            if not self._blocks:
                 self._has_computed = self._is_asked
 
     # --- The search for changes
@@ -257,6 +275,39 @@ class KeptGroups:
         self._new += len(entries)
         fingerprint = take_fingerprint(entries)
         return None if fingerprint is None or not self._shared.watch(fingerprint) else fingerprint
+
+
+class KeptLists:
+    """What is kept of a dictionary of lists to which entries are added, such as the samples of positions."""
+
+    def __init__(self) -> None:
+        self._lists = KeptGroups()
+        #: Lengths of the long lists at the last call, and what is kept of those that have grown since the call before.
+        self._lengths: dict[Any, int] = {}
+        self._growing: dict[Any, KeptGroups] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return KeptLists, ()
+
+    def encode(
+        self, table: dict[Any, Any], encode_list: Callable[[Any], Any], encode_item: Callable[[Any], Any]
+    ) -> dict[str, Any] | None:
+        """Return a table in which lists are JSON texts, and long ones that grow are lists of texts.
+
+        Returns None as `KeptGroups.encode` does.
+        """
+        lengths = {key: len(items) for key, items in table.items() if type(items) is list and len(items) > LONG_LIST}
+        growing = {key for key, length in lengths.items() if self._lengths.get(key, length) != length}
+        self._lengths = lengths
+        self._growing = {key: self._growing.get(key) or KeptGroups() for key in growing}
+        resting = {key: items for key, items in table.items() if key not in growing} if growing else table
+        encoded = self._lists.encode(resting, encode_list)
+        if not growing or not isinstance(encoded, dict):
+            return encoded
+        for key, kept in self._growing.items():
+            items = kept.encode(table[key], encode_item)
+            encoded[str(key)] = encode_list(table[key]) if items is None else items
+        return {name: encoded[name] for name in map(str, table)}
 
 
 def _encode_group(group: _Group, encode_item: Callable[[Any], Any], most: int) -> list[Any]:

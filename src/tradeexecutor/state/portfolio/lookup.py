@@ -87,13 +87,18 @@ def compute_for_closed(portfolio: PortfolioFields, function: Callable[[TradingPo
 
 
 @contextlib.contextmanager
-def comparing_closed_once(portfolio: PortfolioFields) -> Generator[None]:
-    """Let all calls of `compute_for_closed` in the block share one search for changes.
+def comparing_closed_once(portfolio: PortfolioFields, *, is_last: bool = False) -> Generator[None]:
+    """Let all calls of `compute_for_closed`, and a save, in the block share one search for changes.
 
     Closed positions must not change in the block.
+
+    Parameters
+    ----------
+    is_last
+        Whether calls after this block make a new search although they are in an outer block.
     """
     table = portfolio.closed_positions
-    with table.keep().comparing_once() if isinstance(table, PositionsById) else contextlib.nullcontext():
+    with table.keep().comparing_once(is_last=is_last) if isinstance(table, PositionsById) else contextlib.nullcontext():
         yield
 
 

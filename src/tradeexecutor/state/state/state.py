@@ -99,7 +99,7 @@ class State(StateFields):
         ConcurrentUse
             The state belongs to another thread, or another thread has changed it meanwhile.
         """
-        with get_owner(self.portfolio).reading_everything(), comparing_closed_once(self.portfolio):
+        with get_owner(self.portfolio).reading_everything(), comparing_closed_once(self.portfolio, is_last=True):
             tree = super().to_dict()  # refuses values of a wrong type, with which ids cannot be compared
             try:
                 check_ids(self.portfolio)
