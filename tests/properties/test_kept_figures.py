@@ -103,7 +103,10 @@ def move(state: State, choose: random.Random) -> Callable[[], None]:
 
 
 @pytest.mark.parametrize("changes", [8, pytest.param(60, marks=pytest.mark.slow)])
-def test_figures_after_any_change_are_those_from_scratch(changes: int):
+def test_figures_after_any_change_are_those_from_scratch(changes: int, monkeypatch: pytest.MonkeyPatch):
+    if changes == 8:  # large groups, too
+        monkeypatch.setattr(kept_groups, "GROUP_SIZE", 4)
+        monkeypatch.setattr(kept_groups, "_GROUPS_OF_LARGE_ONE", 3)
     state = make_state(GROUP_SIZE + 5)
     choose = random.Random(changes)
     portfolio = state.portfolio

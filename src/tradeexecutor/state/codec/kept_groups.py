@@ -16,7 +16,7 @@ import threading
 import types
 from collections.abc import Callable, Generator, Iterable, Mapping
 from operator import is_
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 
 import orjson
 
@@ -43,6 +43,9 @@ KEEP_TEXTS: Mapping[str, bool] = types.MappingProxyType({"keep_texts": True})
 
 #: Entries of a complete group.
 GROUP_SIZE = 32
+
+#: Complete groups that become a large one: a search costs as much for each group as for some of its entries.
+_GROUPS_OF_LARGE_ONE = 8
 
 #: Entries of a list from which on `KeptLists` keeps texts of its entries while it grows.
 LONG_LIST = 64
@@ -248,7 +251,7 @@ class KeptGroups:
             found += self._gather(single)
             single = []
             found.append(self._keep(group))
-        return found + self._gather(single)
+        return self._merge_complete(found + self._gather(single))
 
     def _gather(self, single: list[_Group]) -> list[_Group]:
         """Return groups of one entry in groups as large as possible."""
@@ -262,6 +265,20 @@ class KeptGroups:
             else:
                 found.append(_Group.merge(members, fingerprint))
         return [*found, *map(self._keep, single[complete:])]
+
+    def _merge_complete(self, found: list[_Group]) -> list[_Group]:
+        """Return the groups with as many complete ones as possible in large ones."""
+        merged: list[_Group] = []
+        run = 0
+        for group in found:
+            merged.append(group)
+            run = run + 1 if len(group.entries) == GROUP_SIZE and group.fingerprint is not None else 0
+            if run == _GROUPS_OF_LARGE_ONE:
+                members, run = merged[-run:], 0
+                fingerprint = self._take_fingerprint(_join(member.entries for member in members))
+                if fingerprint is not None:
+                    merged[-_GROUPS_OF_LARGE_ONE:] = [_Group.merge(members, fingerprint)]
+        return merged
 
     def _keep(self, group: _Group) -> _Group:
         if group.fingerprint is None:
@@ -296,18 +313,24 @@ class KeptLists:
 
         Returns None as `KeptGroups.encode` does.
         """
-        lengths = {key: len(items) for key, items in table.items() if type(items) is list and len(items) > LONG_LIST}
+        lengths = {key: length for key, items in table.items() if (length := _measure_list(items)) > LONG_LIST}
         growing = {key for key, length in lengths.items() if self._lengths.get(key, length) != length}
         self._lengths = lengths
         self._growing = {key: self._growing.get(key) or KeptGroups() for key in growing}
         resting = {key: items for key, items in table.items() if key not in growing} if growing else table
         encoded = self._lists.encode(resting, encode_list)
-        if not growing or not isinstance(encoded, dict):
+        if not isinstance(encoded, dict):
+            return None
+        if not growing:
             return encoded
         for key, kept in self._growing.items():
             items = kept.encode(table[key], encode_item)
             encoded[str(key)] = encode_list(table[key]) if items is None else items
         return {name: encoded[name] for name in map(str, table)}
+
+
+def _measure_list(items: Any) -> int:
+    return len(cast(list[Any], items)) if isinstance(items, list) else 0
 
 
 def _encode_group(group: _Group, encode_item: Callable[[Any], Any], most: int) -> list[Any]:
