@@ -314,14 +314,12 @@ class StrategyRunner:
         trades = prepare_sorted_trades(trades)
         if not trades:
             return trades
-        if self._save_often:
-            self.save()
+        self._save_if_live()
         report = models.execution.execute_trades(
             ts, self.state, trades, models.routing_model, models.routing_state, triggered=triggered
         )
         record_post_execution(models.pricing, ts, self.state.portfolio, report.succeeded)
-        if self._save_often:
-            self.save()
+        self._save_if_live()
         return [trade for trade in trades if trade.expired_at is None]
 
     def _hold_back(self, ts: datetime.datetime, trades: list[TradeExecution]) -> list[TradeExecution]:
@@ -436,8 +434,7 @@ class StrategyRunner:
         with self._comparing_once():
             if record:
                 self.record_statistics(ts)
-            if self._save_often:
-                self.save()
+            self._save_if_live()
         return trades
 
     def make_position_manager(self, ts: datetime.datetime) -> PositionManager:
@@ -484,6 +481,9 @@ class StrategyRunner:
         is_paper = self.execution_context.mode is ExecutionMode.paper_trading
         state.record_cycle_end(cycle, ts if is_paper else None, live=True)
         state.perform_integrity_check()
+        self._save_if_live()
+
+    def _save_if_live(self) -> None:
         if self._save_often:
             self.save()
 
