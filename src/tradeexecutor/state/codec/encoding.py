@@ -296,8 +296,8 @@ def _make_expression(hint: Any, value: str, encoder: str) -> str:
     if leaf is not None:
         return f"{start}v if {leaf.unchanged_if.replace('(v)', f'({first})', 1)} else {encoder}(v)"
     origin, members = typing.get_origin(kind), typing.get_args(kind)
-    if origin is dict and members[1] is Any:  # most free-form data is empty
-        return f"{start}{{}} if type({first}) is dict and not v else {encoder}(v)"
+    if origin is dict:  # most dictionaries are empty
+        return f"{start}{{}} if isinstance({first}, dict) and not v else {encoder}(v)"
     if origin in (list, set):  # so are most lists
         return f"{start}[] if type({first}) is {origin.__name__} and not v else {encoder}(v)"
     if float in members:
