@@ -26,6 +26,8 @@ from tradeexecutor.backtest.backtest_runner import BacktestResult
 from tradeexecutor.backtest.funding_file import read_funding
 from tradeexecutor.ledger.entry import Account, AccountKind
 from tradeexecutor.ledger.journal import derive
+from tradeexecutor.report.fact_lists import make_lists
+from tradeexecutor.report.statistics_tables import collect_statistics
 from tradeexecutor.state.balance_update import BalanceUpdateCause
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.strategy.candle_length import InvalidCandles
@@ -90,6 +92,9 @@ def test_funding_and_interest_do_not_mix():
     assert (kinds["short"].interest_earned, kinds["short"].interest_paid) == (
         pytest.approx(3.0, rel=1e-2), pytest.approx(4.0, rel=1e-2),
     )  # fmt: skip
+    (table,) = [found for found in make_lists(collect_statistics(result.state)) if found.title == "Positions by kind"]
+    at = table.columns.index("Funding, USD")
+    assert {row[0]: row[at] for row in table.rows} == {"leveraged long": "-6.00", "short": "6.01"}
     for kind in kinds.values():
         assert kind.profit == pytest.approx(kind.interest_earned - kind.interest_paid + kind.funding, abs=1e-6)
     assert cash_of(result) - 10_000 == pytest.approx(sum(kind.profit for kind in kinds.values()), abs=1e-9)

@@ -54,6 +54,8 @@ def test_a_long_without_a_fee():
     assert (position.get_quantity(), position.get_value(), position.liquidation_price) == (1, 1000.0, 1250.0)
     portfolio = result.state.portfolio
     assert (portfolio.get_cash(), portfolio.calculate_total_equity()) == (9000.0, 10_000.0)
+    (kind,) = measure_kinds([position])
+    assert (kind.exposure, kind.leverage) == (2000.0, 2.0)
 
 
 @pytest.mark.parametrize(("price", "value", "leverage"), [(2200, 1200.0, 2200 / 1200), (1800, 800.0, 1800 / 800)])
