@@ -286,7 +286,7 @@ class TriggerOrders(PositionQueries):
         Parameters
         ----------
         position
-            A spot position that is open or being opened.
+            A spot position or leveraged long that is open or being opened.
         limit_price
             Level of the mid price.
         quantity
@@ -299,7 +299,7 @@ class TriggerOrders(PositionQueries):
         Raises
         ------
         PositionManagerError
-            It is not an open spot position, or an amount, level or time is invalid.
+            It is not such a position, or an amount, level or time is invalid.
         """
         trigger = self._make_exit_trigger(_ABOVE, limit_price, closes=quantity is None, good_till_time=good_till_time)
         return [self._place_sell(position, [trigger], quantity, notes)]
