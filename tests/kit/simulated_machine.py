@@ -480,5 +480,6 @@ SETTINGS = settings(
     deadline=None,
     # Shrinking thirty steps takes longer than reading them.
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+    # The candles of five markets are drawn at the start.
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.large_base_example],
 )
