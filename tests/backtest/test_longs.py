@@ -105,10 +105,9 @@ def test_a_long_that_grows_and_shrinks():
     result = run_leverage([flat(2000)] * 3 + [flat(1900)] * 3, steps)
     position = only_position(result)
     amounts = [
-        tuple(float(value or 0) for value in (t.executed_quantity, t.executed_reserve,
-                                              t.executed_collateral_consumption, t.executed_collateral_allocation))
+        (t.executed_quantity, t.executed_reserve, t.executed_collateral_consumption, t.executed_collateral_allocation)
         for t in position.trades.values()
-    ]  # fmt: skip
+    ]
     assert amounts == [(1, 1000, -2000, 0), (0.5, 500, -1000, 0), (-0.9, 0, 1800, -900), (-0.6, 0, 1140, -540)]
     loans = [trade.executed_loan_update for trade in position.trades.values()]
     sides = [(float(loan.get_collateral_quantity()), float(loan.get_borrowed_quantity())) for loan in loans if loan]
