@@ -108,7 +108,9 @@ def test_a_long_that_grows_and_shrinks():
         (t.executed_quantity, t.executed_reserve, t.executed_collateral_consumption, t.executed_collateral_allocation)
         for t in position.trades.values()
     ]
-    assert amounts == [(1, 1000, -2000, 0), (0.5, 500, -1000, 0), (-0.9, 0, 1800, -900), (-0.6, 0, 1140, -540)]
+    assert amounts == [
+        (1, 1000, -2000, 0), (D("0.5"), 500, -1000, 0), (D("-0.9"), 0, 1800, -900), (D("-0.6"), 0, 1140, -540),
+    ]  # fmt: skip
     loans = [trade.executed_loan_update for trade in position.trades.values()]
     sides = [(float(loan.get_collateral_quantity()), float(loan.get_borrowed_quantity())) for loan in loans if loan]
     assert sides == [(1, 1000), (1.5, 1500), (0.6, 600), (0, 0)]
