@@ -114,7 +114,7 @@ class Simulated(RuleBasedStateMachine):
                     self.seen["transfer back"] += trade.is_success() and trade.is_sell()
                     self.seen["lost transfer"] += trade.is_failed()
                 what = "short" if trade.is_short() else "long" if trade.is_long() else "order"
-                self.seen[f"liquidated {what}"] += trade.is_liquidation()
+                self.seen["liquidation"] += trade.is_liquidation()
                 self.seen[f"stop loss of a {what}"] += trade.is_stop_loss()
                 self.seen[f"resting {what}"] += trade.activated_trigger is not None
                 partly = trade.is_leverage() and trade.is_reduce() and not trade.closing

@@ -17,7 +17,7 @@ def test_random_decisions_of_every_kind():
     run_state_machine_as_test(Simulated, settings=SETTINGS)
     missing = {
         "async vault", "cctp_bridge", "credit_supply", "funding", "lending_protocol_long", "lending_protocol_short",
-        "liquidated long", "liquidated short", "lost transfer", "refused", "resting exit of a long",
+        "liquidation", "lost transfer", "refused", "resting exit of a long",
         "resting exit of a short", "resting long", "resting order", "resting short", "spot_market_hold",
         "stop loss of a long", "stop loss of a short", "trade on another chain", "transfer back", "transfer on its way",
         "vault", "waiting request",
