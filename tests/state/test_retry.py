@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.kit.funded_trader import fail, fund
-from tests.kit.trader import BRIDGE, DAY, LINK_USDC, SECOND, T0, WETH_USDC, Trader, cash_of
+from tests.kit.trader import ACCOUNT, BRIDGE, DAY, LINK_USDC, SECOND, T0, WETH_USDC, Trader, cash_of
 from tradeexecutor.execution.current_price import CurrentPriceSlippage
 from tradeexecutor.execution.interface import ExecutionModel
 from tradeexecutor.execution.simulated import NotSimulated, SimulatedExecution
@@ -166,6 +166,10 @@ def fail_on_a_bridge(trader: Trader) -> TradeExecution:
     return fail(trader, BRIDGE, "10", 1.0)
 
 
+def fail_at_an_exchange(trader: Trader) -> TradeExecution:
+    return fail(trader, ACCOUNT, "10", 1.0)
+
+
 def succeed(trader: Trader) -> TradeExecution:
     return trader.buy(LINK_USDC, "10", 10.0)[1]
 
@@ -174,7 +178,8 @@ def succeed(trader: Trader) -> TradeExecution:
     ("make", "error", "text"),
     [
         (fail_for_real, NotSimulated, "has the real transaction 0xabab"),
-        (fail_on_a_bridge, NotSimulated, "only those can be simulated"),
+        (fail_on_a_bridge, NotSimulated, "not a trade of a spot pair"),
+        (fail_at_an_exchange, UnsupportedPairKind, "cannot be simulated"),
         (succeed, WrongTradeStatus, "is success"),
     ],
 )
