@@ -86,7 +86,7 @@ class BridgeTerms:
         """Return what the transfer of an amount costs, rounded up to units of the currency.
 
         >>> BridgeTerms(fee=0.001, fixed_fee=0.5).get_fee(Decimal(2000), 6)
-        Decimal('2.500000')
+        Decimal('2.5')
         """
         fee = amount * Decimal(str(self.fee)) + Decimal(str(self.fixed_fee))
         return round_up_to_units(fee, decimals)
