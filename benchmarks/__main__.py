@@ -14,6 +14,7 @@ from benchmarks import (
     charts,
     cycle,
     dashboard,
+    fleet,
     history,
     imports,
     live,
@@ -62,6 +63,7 @@ def main(arguments: list[str]) -> int:
         "web": web.run,
         "dashboard": partial(dashboard.run, options.positions),
         "live": partial(live.run, options.cycles),
+        "fleet": fleet.run,
         "imports": imports.run,
     }
     known: list[str] = list(benchmarks) if options.against is None else list(against.KINDS)

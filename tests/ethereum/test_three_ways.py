@@ -63,7 +63,7 @@ def make_bars(seed: int, days: int) -> list[Bar]:
 
 @pytest.fixture(params=DAYS)
 def scenario(request: pytest.FixtureRequest, tmp_path: Path) -> Scenario:
-    return make_scenario(request.param, tmp_path, DAYS[request.param] if SOAK == 1 else 60)
+    return make_scenario(request.param, tmp_path, DAYS[request.param] if SOAK == 1 else 40)
 
 
 def make_scenario(name: str, folder: Path, days: int) -> Scenario:

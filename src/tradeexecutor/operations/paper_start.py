@@ -120,8 +120,8 @@ def open_paper_loop(request: PaperRequest, commands: CommandQueue) -> Generator[
         The state exists, or does not, or there is no cash; nothing was created.
     StoreLocked
         Another process runs the strategy.
-    StrategyModuleNotValid, FeedNotValid, InvalidCandles
-        The strategy or the data cannot be used.
+    StrategyModuleNotValid, FeedNotValid, InvalidCandles, FeedUnavailable
+        The strategy or the data cannot be used, or the source of a new strategy does not answer.
     """
     module = read_strategy_module(request.strategy)
     module.apply_parameters(request.parameters)
@@ -137,7 +137,9 @@ def open_paper_loop(request: PaperRequest, commands: CommandQueue) -> Generator[
         max_cycles=request.max_cycles,
         delisting=Delisting(request.delisting),
     )
-    open_market(request.data, start_at)  # fail early, before the state exists
+    market = open_market(request.data, start_at)
+    if request.is_new:
+        market.feed.check()  # before the state exists
     with (open_new_store if request.is_new else open_store)(request.place) as store:
         if request.is_new:
             cash = Decimal(str(request.cash or module.initial_cash or 0))

@@ -181,3 +181,26 @@ def test_options_of_real_money_are_refused_on_paper(run: Run, strategy: Path, tm
 def test_a_wrong_time_between_decisions_is_a_usage_error(text: str):
     with pytest.raises(typer.BadParameter, match="1h, 4h or 1d"):
         _parse_cycle(text)
+
+
+def test_a_symbol_that_does_not_exist_is_refused_before_there_is_a_state(
+    run: Run, strategy: Path, exchange: Exchange, tmp_path: Path
+):
+    pytest.importorskip("ccxt")
+    path, source = tmp_path / "paper.json", tmp_path / "ccxt.toml"
+    text = (
+        f'exchange = "binance"\ntime_frame = "1h"\n[settings.urls.api]\npublic = "{exchange.url}/api/v3"\n'
+        '[settings.options.fetchMarkets]\ntypes = ["spot"]\n[pairs]\n"BTC-USD" = "BTC/USDC"\n'
+    )
+    source.write_text(text)
+    words = ("start", strategy, path, "--paper", "--feed", source, "--new", "--max-cycles", 1)
+    result = run(*words)
+    assert result.exit_code == 1
+    assert "binance does not have BTC/USDC: it has BTC/USDT" in " ".join(result.stderr.split())
+    assert not path.exists()
+    source.write_text(text.replace("USDC", "USDT"))
+    start = exchange.rows["BTCUSDT"][0][0] / 1_000
+    begin = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=start)
+    result = run(*words, "--from", begin.isoformat())
+    assert result.exit_code == 0, result.output
+    assert State.read_json_file(path).cycle == 2

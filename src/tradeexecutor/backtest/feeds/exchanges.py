@@ -138,13 +138,8 @@ class ExchangeFeed(PagedFeed[ExchangeSource]):
         return {"exchange": source.exchange, "symbol": source.symbols[pair], "interval": self._interval}
 
     def _fetch_rows(self, pair: str, start: datetime.datetime, end: datetime.datetime) -> Rows:
-        symbol, exchange = self.source.symbols[pair], self._exchange
+        symbol, exchange = self._find_symbol(pair), self._exchange
         since = -(-(start - EPOCH) // datetime.timedelta(milliseconds=1))
-        self._ask(pair, exchange.load_markets)  # asks only once
-        if not exchange.markets:
-            raise FeedUnavailable(f"{exchange.id} gave no candles of {pair}: it answered with no markets")
-        if symbol not in exchange.markets:
-            raise SymbolNotFound(_describe_unknown_symbol(exchange, symbol))
         rows = self._ask(pair, lambda: exchange.fetch_ohlcv(symbol, self._interval, since, self.limit))
         if not rows and not _is_json(exchange.last_http_response):
             # ccxt takes any text for an answer without candles.
@@ -152,6 +147,21 @@ class ExchangeFeed(PagedFeed[ExchangeSource]):
         headers: Mapping[str, str] = exchange.last_response_headers or {}
         self._check_clock(headers.get("Date"))
         return dict(self._read_row(pair, row) for row in rows)
+
+    def check(self) -> None:
+        """Ask the exchange whether it has all symbols, except those known elsewhere; raises as `CandleFeed.check`."""
+        for pair in self.source.symbols:
+            if pair not in self.known_elsewhere:
+                self._find_symbol(pair)
+
+    def _find_symbol(self, pair: str) -> str:
+        symbol, exchange = self.source.symbols[pair], self._exchange
+        self._ask(pair, exchange.load_markets)  # asks only once
+        if not exchange.markets:
+            raise FeedUnavailable(f"{exchange.id} gave no candles of {pair}: it answered with no markets")
+        if symbol not in exchange.markets:
+            raise SymbolNotFound(_describe_unknown_symbol(exchange, symbol))
+        return symbol
 
     @staticmethod
     def _read_row(pair: str, row: Any) -> tuple[int, list[float]]:

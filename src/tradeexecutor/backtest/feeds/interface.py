@@ -38,3 +38,13 @@ class CandleFeed(ABC):
         InvalidCandles
             A candle is impossible, e.g. its high is below its low.
         """
+
+    def check(self) -> None:
+        """Ask whether what a user has named exists, before a state is made; most sources cannot tell.
+
+        Raises
+        ------
+        FeedNotValid, FeedUnavailable
+            It does not, or the source did not answer.
+        """
+        return
