@@ -243,7 +243,8 @@ class _Watch:
         """Kill processes until the fleet has ended; the program of a thread."""
         while not self.is_over.wait(0.02):
             share = (self.clock() - _START) / (self.run.end - _START)
-            if self.kills < self.run.kills * share and share < 0.95:
+            # The last one is killed when a tenth of the time is left.
+            if self.kills < min(int(self.run.kills * share / 0.9), self.run.kills):
                 self._kill(self.kills % self.run.strategies)
 
     def _kill(self, number: int) -> None:
