@@ -84,7 +84,7 @@ _UntilOption = Annotated[
 ]
 _OutputOption = Annotated[
     Path | None,
-    typer.Option(metavar="DIR", help="Folder for state.json.", show_default="backtests/STRATEGY"),
+    typer.Option("--output", "-o", metavar="DIR", help="Folder for state.json.", show_default="backtests/STRATEGY"),
 ]
 _OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Replace the state.json of an earlier run instead of keeping it.")

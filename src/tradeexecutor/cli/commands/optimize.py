@@ -73,7 +73,11 @@ _SamplerOption = Annotated[
 _OutputOption = Annotated[
     Path | None,
     typer.Option(
-        metavar="DIR", help="Folder for runs and results; it continues here.", show_default="optimisations/STRATEGY"
+        "--output",
+        "-o",
+        metavar="DIR",
+        help="Folder for runs and results; it continues here.",
+        show_default="optimisations/STRATEGY",
     ),
 ]
 _DataOption = Annotated[
