@@ -27,6 +27,12 @@ addEventListener("securitypolicyviolation", (event) => refused.push(`${event.vio
 """
 
 
+#: Two frames, and the tasks that are waiting after them: Preact begins requests after it has painted.
+_DRAW = """
+new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 0))))
+"""
+
+
 @contextlib.contextmanager
 def start_browser() -> Iterator[Any]:
     """A running browser; skips where there is none."""
@@ -59,6 +65,8 @@ class Visit:
     page: Any
     address: str
     errors: list[str] = field(default_factory=list)
+    #: Requests without an answer yet; the stream of saves never has its whole answer.
+    pending: set[Any] = field(default_factory=set)
 
     def go(self, route: str) -> None:
         """Show a view, and wait until everything that it asks for is there."""
@@ -66,8 +74,24 @@ class Visit:
         self.settle()
 
     def settle(self) -> None:
-        self.wait_until("!document.querySelector('.loading') && document.querySelector('main > *') !== null")
-        self.page.wait_for_timeout(150)
+        """Wait until nothing is on its way: all answers have come, and what they change has been drawn."""
+        is_settled = False
+        while not is_settled:
+            self.draw()
+            self.wait_until("!document.querySelector('.loading') && document.querySelector('main > *') !== null")
+            self.wait_for_answers()
+            self.draw()
+            is_settled = not self.pending and self.page.evaluate("!document.querySelector('.loading')")
+
+    def draw(self) -> None:
+        """Let the page draw what has happened so far, and begin what follows from it."""
+        self.page.evaluate(_DRAW)
+
+    def wait_for_answers(self, seconds: float = 60.0) -> None:
+        end = time.monotonic() + seconds
+        while self.pending:
+            assert time.monotonic() < end, f"no answer: {[request.url for request in self.pending]}"
+            self.page.wait_for_timeout(10)
 
     def wait_until(self, expression: str, seconds: float = 20.0) -> None:
         """Wait for a condition; Playwright's own way evaluates text in the page, which the policy forbids."""
@@ -99,6 +123,9 @@ def visit(browser: Any, address: str, *, theme: str = "light", width: int = 1440
     found = Visit(page, address)
     page.on("console", lambda message: found.errors.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: found.errors.append(str(error)))
+    page.on("request", lambda request: None if request.url.endswith("/saves") else found.pending.add(request))
+    for ended in ("requestfinished", "requestfailed"):
+        page.on(ended, lambda request: found.pending.discard(request))
     try:
         yield found
     finally:

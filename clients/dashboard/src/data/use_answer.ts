@@ -93,6 +93,12 @@ class Reader<T> {
   }
 }
 
+/** Whether two addresses differ only in the range of time and the number of points. */
+function isSameChart(a: string | undefined, b: string | undefined): boolean {
+  const strip = (url: string) => url.replace(/([?&])(?:start|end|points)=[^&]*/g, "$1").replace(/[?&]+$/, "").replace(/&+/g, "&").replace("?&", "?");
+  return a !== undefined && b !== undefined && strip(a) === strip(b);
+}
+
 /**
  * Ask for an address, and again whenever `version` changes.
  *
@@ -111,7 +117,9 @@ export function useAnswer<T>(url: string | undefined, version: unknown = "", rea
   }, [url]);
   useEffect(() => reader.current?.want(version), [url, version]);
   if (known.url !== url) {
-    return { data: recall(), error: undefined, isLoading: url !== undefined };
+    // Another range of the same chart: what is drawn stays until the new range is there.
+    const before = isSameChart(known.url, url) ? known.data : undefined;
+    return { data: recall() ?? before, error: undefined, isLoading: url !== undefined };
   }
   return { data: known.data, error: known.error, isLoading: known.version !== version };
 }
