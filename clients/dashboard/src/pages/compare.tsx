@@ -186,7 +186,7 @@ function pairUp(data: apiTypes.ComparisonView): Array<[group: string, a: apiType
 function Figures({ data }: { data: apiTypes.ComparisonView }) {
   return (
     <div class="rows" tabIndex={0} role="region" aria-label="Figures of both">
-      <table>
+      <table class="compared">
         <thead>
           <tr>
             <th scope="col">Figure</th>

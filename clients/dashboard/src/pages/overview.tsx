@@ -81,7 +81,7 @@ function StrategyCard({ entry, tick }: { entry: apiTypes.StrategyEntry; tick: nu
       <footer class="faint">
         <Text>{entry.id}</Text>
         <span>
-          saved <Age at={entry.saved_at} />, <a href={formatRoute({ id: entry.id, page: "history", values: { since: "yesterday" } })}>since yesterday</a>
+          saved <Age at={entry.saved_at} />
         </span>
       </footer>
       {process.error !== undefined && process.data === undefined && <Problem error={process.error} />}
@@ -127,6 +127,7 @@ function StrategyFigures({ data }: { data: apiTypes.SummaryView }) {
         ) : (
           <span class="faint">no open issue</span>
         )}
+        <a href={formatRoute({ id: data.id, page: "history", values: { since: "yesterday" } })}>since yesterday</a>
       </p>
     </>
   );

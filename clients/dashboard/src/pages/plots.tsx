@@ -95,7 +95,7 @@ function Rows({ data, range }: { data: apiTypes.PlotsView; range: Range | undefi
 }
 
 /** Colours of lines for which the strategy has chosen none. */
-const COLOURS = ["main", "other", "gain", "loss", "faint"];
+const COLOURS = ["main", "gain", "faint", "loss", "other"];
 
 function Row({ row, range }: { row: apiTypes.PlotRow; range: Range | undefined }) {
   const theme = useTheme();

@@ -44,8 +44,8 @@ export function getColour(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 }
 
-/** Least contrast of a line that is told apart from what is behind it (WCAG 2.2, "Non-text contrast" asks for 3 of what has to be seen). */
-const LEAST_CONTRAST = 2;
+/** Least contrast (WCAG 2.2) at which a line is told apart from the card behind it. */
+const LEAST_CONTRAST = 1.5;
 
 /** Return whether a text is a colour that can be seen on a card of the present theme. */
 export function isVisible(colour: string): boolean {
