@@ -207,6 +207,7 @@ def test_the_checks_are_those_of_the_command_line(served: Browser, name: str):
     strategy = served.site.catalogue.find(name)
     assert strategy is not None
     state, runs = strategy.read().state, {run["name"]: run for run in view["runs"]}
+    assert isinstance(strategy.place, Path)
     validation = validate_state(strategy.place)
     assert isinstance(strategy.place, Path)
     assert [(item["name"], item["passed"], item["detail"]) for item in runs["validate"]["results"]] == [
