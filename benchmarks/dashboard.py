@@ -51,7 +51,7 @@ _PAINTED = """
 _ANSWERED = """
 ([selector, action, value]) => new Promise((done, fail) => {
   const element = document.querySelector(selector);
-  const shown = () => document.querySelector("[aria-label='closed positions'].rows tbody").textContent;
+  const shown = () => document.querySelector("[aria-label='closed positions'].rows tbody").innerHTML;
   const before = shown();
   const from = performance.now();
   if (action === "click") element.click();
