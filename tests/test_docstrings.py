@@ -7,12 +7,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.support import REPOSITORY
-
-PACKAGE = REPOSITORY / "src" / "tradeexecutor"
+from tests.kit.sources import list_modules, parse_module
 
 #: The command line prints its errors, and its functions are described by their help.
-MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "cli" not in path.relative_to(PACKAGE).parts)
+MODULES = [name for name in list_modules() if "cli" not in name.split("/")]
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -34,7 +32,7 @@ class PublicFunction:
 
 
 def parse_all() -> dict[str, ast.Module]:
-    return {str(path.relative_to(PACKAGE)): ast.parse(path.read_text(encoding="utf-8")) for path in MODULES}
+    return {name: parse_module(name) for name in MODULES}
 
 
 def find_classes(trees: dict[str, ast.Module]) -> dict[str, tuple[ast.ClassDef, list[str]]]:

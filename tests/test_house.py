@@ -12,9 +12,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tests.support import REPOSITORY
-
-PACKAGE = REPOSITORY / "src" / "tradeexecutor"
+from tests.kit.sources import list_modules, parse_module, read_module
 
 MAX_POSITIONAL = 6
 MAX_FUNCTION_LINES = 70
@@ -77,20 +75,13 @@ def _find_functions(module: str, tree: ast.AST, owner: str = "") -> Iterator[Fun
             yield from _find_functions(module, node, owner)
 
 
-MODULES = {
-    path.relative_to(PACKAGE).as_posix(): path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py"))
-}
-
-
-@functools.cache
-def parse(module: str) -> ast.Module:
-    return ast.parse(MODULES[module])
+MODULES = {name: read_module(name) for name in list_modules()}
 
 
 @functools.cache
 def get_functions() -> list[Function]:
     """All functions of the package. Not made at import, because every run that collects tests would wait for it."""
-    return [function for module in MODULES for function in _find_functions(module, parse(module))]
+    return [function for module in MODULES for function in _find_functions(module, parse_module(module))]
 
 
 def says_why(lines: list[str], limit: int) -> bool:
@@ -189,7 +180,7 @@ def find_late_imports(tree: ast.AST, *, inside: bool = False) -> Iterator[str]:
 def test_only_libraries_and_what_commands_need_are_imported_inside_functions():
     found: dict[str, set[str]] = {}
     for module in MODULES:
-        for name in find_late_imports(parse(module)):
+        for name in find_late_imports(parse_module(module)):
             top = name.partition(".")[0]
             assert top not in sys.stdlib_module_names, f"{module}: {name} belongs to the head"
             if top == "tradeexecutor" and not module.startswith(COMMAND_BODIES):
@@ -204,7 +195,7 @@ def find_slow_modules() -> set[str]:
     for module in MODULES:
         name = f"tradeexecutor.{module.removesuffix('.py').removesuffix('/__init__').replace('/', '.')}"
         named: list[str] = []
-        for node in parse(module).body:
+        for node in parse_module(module).body:
             if isinstance(node, ast.Import):
                 named += [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom):
@@ -222,7 +213,7 @@ def test_a_command_imports_late_only_where_its_imports_are_slow():
         module
         for module in MODULES
         if module.startswith(COMMAND_BODIES)
-        and (own := [name for name in find_late_imports(parse(module)) if name.startswith("tradeexecutor.")])
+        and (own := [name for name in find_late_imports(parse_module(module)) if name.startswith("tradeexecutor.")])
         and not any(name in slow for name in own)
     ]
     assert needless == []

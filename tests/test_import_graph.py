@@ -3,25 +3,15 @@
 import ast
 from collections.abc import Collection, Iterator
 from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
 
 import pytest
 
-import tradeexecutor
-
-ROOT = Path(tradeexecutor.__file__).parent.parent
+from tests.kit.sources import list_modules, parse_module
 
 
-def find_modules() -> dict[str, Path]:
-    """Dotted name -> file, for every module of the package."""
-    names = {}
-    for path in sorted((ROOT / "tradeexecutor").rglob("*.py")):
-        parts = path.relative_to(ROOT).with_suffix("").parts
-        names[".".join(parts).removesuffix(".__init__")] = path
-    return names
-
-
-MODULES = find_modules()
+def get_dotted_name(module: str) -> str:
+    """``state/state.py`` -> ``tradeexecutor.state.state``."""
+    return f"tradeexecutor.{module.removesuffix('.py').replace('/', '.')}".removesuffix(".__init__")
 
 
 def iterate_imported_names(tree: ast.AST, modules: Collection[str]) -> Iterator[str]:
@@ -37,11 +27,11 @@ def iterate_imported_names(tree: ast.AST, modules: Collection[str]) -> Iterator[
                 yield module if module in modules else str(node.module)
 
 
-def make_graph(modules: dict[str, str]) -> dict[str, set[str]]:
-    """Module -> modules that it imports, from the source text of each."""
+def make_graph(modules: dict[str, ast.Module]) -> dict[str, set[str]]:
+    """Module -> modules that it imports, from the tree of each."""
     return {
-        name: {other for other in iterate_imported_names(ast.parse(text), modules) if other in modules} - {name}
-        for name, text in modules.items()
+        name: {other for other in iterate_imported_names(tree, modules) if other in modules} - {name}
+        for name, tree in modules.items()
     }
 
 
@@ -55,7 +45,7 @@ def find_circle(graph: dict[str, set[str]]) -> list[str]:
 
 
 def test_no_module_imports_itself_in_a_circle():
-    graph = make_graph({name: path.read_text() for name, path in MODULES.items()})
+    graph = make_graph({get_dotted_name(module): parse_module(module) for module in list_modules()})
     assert sum(map(len, graph.values())) > 1000, "the imports were not found"
     assert find_circle(graph) == []
 
@@ -70,5 +60,6 @@ def test_no_module_imports_itself_in_a_circle():
     ],
 )
 def test_a_circle_is_found_wherever_the_import_stands(imports: str):
-    graph = make_graph({"tradeexecutor.state": "import tradeexecutor.store", "tradeexecutor.store": imports})
+    sources = {"tradeexecutor.state": "import tradeexecutor.store", "tradeexecutor.store": imports}
+    graph = make_graph({name: ast.parse(text) for name, text in sources.items()})
     assert set(find_circle(graph)) == {"tradeexecutor.state", "tradeexecutor.store"}
