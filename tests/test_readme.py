@@ -1,5 +1,6 @@
 """The README: its commands run in the order given in an empty folder, and its figures are those of BENCHMARKS.md."""
 
+import json
 import re
 import shlex
 import shutil
@@ -125,10 +126,8 @@ FIGURES = [
     (r"followers and (\d+) requests/s: p99 (\d+) ms", r"others ask (\d+) times a second.*?p99 (\d+) ms"),
     (r"saves take ([\d.]+)x", r"beside the server [\d.]+ ms: ([\d.]+)x"),
     (r"(\d[\d,]*) hourly candles", r"([\d,]+) hourly BTC/USDT candles"),
+    (r"(\d+) kB compressed", r"Files of the\s+page: (\d+) kB compressed"),
 ]  # fmt: skip
-
-#: A size that is no speed of the program: that of the dashboard as it is built, which is counted, not measured.
-NOT_MEASURED = r"\d+ kB compressed"
 
 _UNIT = re.compile(r"\d[\d,.]*(?= ?(?:trades/s|bars/s|requests/s|kB|MB|ms|s)\b)|\d[\d.]*(?=x\b)")
 
@@ -149,9 +148,25 @@ def test_a_figure_is_that_of_the_benchmarks(quoted: str, measured: str):
         assert read(shown) == rounded, f"{shown} in the README, {seen} in BENCHMARKS.md"
 
 
+def test_the_counts_of_recorded_values_are_those_that_must_not_fall():
+    floor = json.loads((REPOSITORY / ".ci" / "golden-floor.json").read_text(encoding="utf-8"))
+    quoted = re.findall(r"\| ([\d,]+) of [\d,]+ on real files, ([\d,]+) of [\d,]+ on the others", README)
+    assert [read(number) for row in quoted for number in row] == [
+        floor[name] for name in ("accessors", "made accessors", "statistics", "made statistics")
+    ]
+
+
+def test_the_first_screen_has_three_pictures_and_the_commands():
+    first_screen = README[: README.index("## A short tour")]
+    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", first_screen)
+    assert len(pictures) == 3
+    assert all((REPOSITORY / picture).stat().st_size > 1_000 for picture in pictures)
+    assert re.findall(r"^\$ (make [a-z-]+)", first_screen, re.MULTILINE) == ["make demo", "make demo-live", "make test"]
+
+
 def test_no_other_speed_or_size_is_quoted():
     status = README[README.index("## Status") :]
-    quoted = [NOT_MEASURED, *(here for here, _ in FIGURES)]
+    quoted = [here for here, _ in FIGURES]
     covered = [match.span() for pattern in quoted for match in re.finditer(pattern, status)]
     loose = [
         status[max(0, match.start() - 30) : match.end() + 12]
