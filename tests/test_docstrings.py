@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.kit.sources import list_modules, parse_module
+from tests.kit.sources import list_modules, parse_module, read_module
 
 #: The command line prints its errors, and its functions are described by their help.
 MODULES = [name for name in list_modules() if "cli" not in name.split("/")]
@@ -133,6 +133,28 @@ def test_every_public_function_has_a_docstring(source: Source):
     assert [one.where for one in functions if not one.text] == []
 
 
+def test_every_public_name_has_a_docstring_of_its_own(source: Source):
+    """Functions and classes; a number has a comment with ``#:``, which is the docstring of a constant."""
+    functions = [one for one in source.iterate_functions() if not is_documented_elsewhere(one.node)]
+    assert [one.where for one in functions if ast.get_docstring(one.node) is None] == []
+    assert [name for name, (node, _) in source.classes.items() if name[0] != "_" and not ast.get_docstring(node)] == []
+    assert [name for path in MODULES for name in find_bare_numbers(parse_module(path), read_module(path))] == []
+
+
+def find_bare_numbers(tree: ast.Module, text: str) -> Iterator[str]:
+    """Yield the public numbers of a module that have no comment with ``#:``, above or behind."""
+    lines = text.splitlines()
+    for node in tree.body:
+        if not isinstance(node, ast.Assign | ast.AnnAssign) or not isinstance(node.value, ast.Constant):
+            continue
+        target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+        is_number = isinstance(node.value.value, int | float)
+        if is_number and isinstance(target, ast.Name) and target.id[0] != "_":
+            above = lines[node.lineno - 2] if node.lineno > 1 else ""
+            if "#:" not in lines[node.lineno - 1] and not above.startswith("#:"):
+                yield target.id
+
+
 def test_every_error_that_a_function_raises_is_named(source: Source):
     found = {one.where: source.find_unnamed_errors(one) for one in source.iterate_functions()}
     assert {where: names for where, names in found.items() if names} == {}
@@ -182,3 +204,5 @@ def bare(x):
     assert returns_a_number(functions["hidden"].node)
     assert not UNIT.search(functions["hidden"].text)
     assert functions["bare"].text == ""
+    constants = "A = 1\n#: Seconds.\nB = 2\nC = 3  #: USD.\n_D = 4\nE = 'text'\n"
+    assert list(find_bare_numbers(ast.parse(constants), constants)) == ["A"]

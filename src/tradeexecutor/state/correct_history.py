@@ -42,7 +42,9 @@ __all__ = [
 SHARE_PRICE_WINDOW_SIZE = 5
 #: Distance from the median of the neighbours, as a fraction of the median.
 SHARE_PRICE_OUTLIER_THRESHOLD: Percent = 0.20
+#: The same two for samples that were taken while money was in transit, see `find_nav_sync_outliers`.
 NAV_SYNC_WINDOW_SIZE = 24
+#: Distance from the median of the neighbours, as a fraction of the median.
 NAV_SYNC_OUTLIER_THRESHOLD: Percent = 0.15
 #: Change of cash or open positions from one sample to the next, as a fraction of the net asset value.
 NAV_SYNC_MIN_COMPONENT_CHANGE: Percent = 0.10

@@ -30,6 +30,7 @@ App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 Scope = Literal["read", "operate"]
 
+#: Largest number of characters of the path and the query of an address.
 MAX_ADDRESS = 4_096
 MAX_BODY = 64 << 10
 

@@ -28,6 +28,7 @@ ONE_DELTA_CLOSE_EPSILON = 1 * 10**-4
 
 #: Drift of a balance that needs no correction, as a fraction of the balance.
 DEFAULT_RELATIVE_EPSILON = 5 * 10**-4
+#: The same for vaults of Hyperliquid, whose balances are values.
 HYPERLIQUID_VAULT_RELATIVE_EPSILON = 0.02
 
 #: Differences of less than this value are ignored by account checks, USD.
