@@ -78,7 +78,7 @@ def _get_key(value: Any) -> str:
 
 
 def _is_plainly_same(original: Any, written: Any) -> bool:
-    kind: type = type(original)  # pyright: ignore[reportUnknownVariableType]
+    kind: type[object] = type(original)
     return kind in _PLAIN and kind is type(written) and original == written
 
 
