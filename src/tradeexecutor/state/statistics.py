@@ -236,7 +236,8 @@ def _write_before_use(cls: type[S]) -> type[S]:
 
 def _write_first(use: Callable[..., Any]) -> Callable[..., Any]:
     def write_and_use(stats: _StatisticsSlots, *values: Any) -> Any:
-        stats.write_waiting()
+        if not getattr(stats, "is_read", True):
+            stats.write_waiting()
         return use(stats, *values)
 
     return write_and_use

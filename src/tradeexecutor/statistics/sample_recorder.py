@@ -116,7 +116,7 @@ class SampleRecorder:
         portfolio.owner.claim()
         stats.long_short_metrics_latest = None
         cash = self.get_cash()
-        noted = self._find_noted(stats)
+        noted = None if stats.is_read else self._find_noted(stats)
         if noted is not None and all(holding.position.last_pricing_at is ts for holding in holdings):
             self._segment = noted.start_segment(ts, holdings, cash)
         else:
@@ -145,9 +145,7 @@ class SampleRecorder:
         return holdings
 
     def _find_noted(self, stats: Statistics) -> NotedSamples | None:
-        """Return where samples wait; None if they must be added to the lists at once."""
-        if stats.is_read:
-            return None
+        """Return where samples of unread lists wait; None if others let samples wait there."""
         if stats.waiting is None:
             stats.waiting = self._noted = NotedSamples()
         return self._noted if stats.waiting is self._noted else None

@@ -277,8 +277,7 @@ class StrategyRunner:
         """Return the checked trades of the strategy's decision; raises as `tick`."""
         self.indicators.prepare_decision_cycle(cycle, ts)
         strategy_input = self._input
-        strategy_input.cycle = cycle
-        strategy_input.timestamp = ts
+        strategy_input.cycle, strategy_input.timestamp = cycle, ts
         first_new_trade = get_next_trade_id(self.state.portfolio)
         trades = call_strategy("decide_trades", self.decide_trades, strategy_input)
         if type(trades) is list and not trades and self.state.portfolio.next_trade_id == first_new_trade:
@@ -464,14 +463,13 @@ class StrategyRunner:
         with comparing_closed_once(state.portfolio):
             tables = serialise_long_short_stats_as_json_table(state, self.backtested_state, ts)
             table = {key: recorded.to_dict() for key, recorded in tables.items()}  # equal to what is loaded again
-            mode = self.execution_context.mode
-            update_statistics(ts, state.stats, state.portfolio, mode, ts, table, treasury=state.sync.treasury)
+            mode, treasury = self.execution_context.mode, state.sync.treasury
+            update_statistics(ts, state.stats, state.portfolio, mode, ts, table, treasury=treasury)
 
     def _end_cycle(self, cycle: int, ts: datetime.datetime) -> None:
         state = self.state
         # Before the save, so that the next cycle gets the next number after a restart.
-        state.cycle = cycle + 1
-        state.last_cycle_at = ts
+        state.cycle, state.last_cycle_at = cycle + 1, ts
         if state.portfolio.open_positions:
             state.last_open_positions_cycle_at = ts
         if not self._is_live:
