@@ -77,8 +77,8 @@ def _get_key(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-def _is_plainly_same(original: Any, written: Any) -> bool:
-    kind: type[object] = type(original)
+def _is_plainly_same(original: object, written: object) -> bool:
+    kind = type(original)
     return kind in _PLAIN and kind is type(written) and original == written
 
 
