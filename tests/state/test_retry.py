@@ -12,7 +12,7 @@ from tradeexecutor.execution.current_price import CurrentPriceSlippage
 from tradeexecutor.execution.interface import ExecutionModel
 from tradeexecutor.execution.simulated import NotSimulated, SimulatedExecution
 from tradeexecutor.ledger.proof import prove
-from tradeexecutor.state.errors import RepairAborted, TradeExecutorError, WrongTradeStatus
+from tradeexecutor.state.errors import RepairAborted, TradeExecutorError, UnsupportedPairKind, WrongTradeStatus
 from tradeexecutor.state.repair import repair_trades
 from tradeexecutor.state.repair.attempts import get_failed_attempts, has_failed_before, reopen_failed_trade
 from tradeexecutor.state.retry import rebroadcast_trade, retry_trades

@@ -253,10 +253,10 @@ class StrategyRunner:
         self.models.execution.settle_transfers(ts, self.state)
         if not portfolio.open_positions and not portfolio.frozen_positions and not portfolio.pending_positions:
             return  # nothing has a price, bears interest or waits for a settlement
-        models = self.models
-        models.execution.settle_requests(ts, self.state, lambda trade: models.pricing.find_settlement_price(ts, trade))
+        pricing = self.models.pricing
+        self.models.execution.settle_requests(ts, self.state, lambda trade: pricing.find_settlement_price(ts, trade))
         self._accrue_interest(ts)
-        revalue_portfolio(models.valuation, ts, portfolio)
+        revalue_portfolio(self.models.valuation, ts, portfolio)
 
     def _accrue_interest(self, ts: datetime.datetime) -> None:
         """Book the interest of loans up to now, before trades change the balances that bear it."""
@@ -269,9 +269,8 @@ class StrategyRunner:
 
     def _has_trading_capital(self) -> bool:
         # Cash alone is usually enough, so that positions need not be added up.
-        if self._recorder.get_cash() >= TRADING_CAPITAL_THRESHOLD_USD:
-            return True
-        return self.state.portfolio.has_trading_capital(TRADING_CAPITAL_THRESHOLD_USD)
+        least = TRADING_CAPITAL_THRESHOLD_USD
+        return self._recorder.get_cash() >= least or self.state.portfolio.has_trading_capital(least)
 
     def decide(self, cycle: int, ts: datetime.datetime) -> list[TradeExecution]:
         """Return the checked trades of the strategy's decision; raises as `tick`."""
@@ -447,8 +446,6 @@ class StrategyRunner:
             routing_model=self.models.routing_model,
             routing_state=self.models.routing_state,
         )
-
-    # --- Bookkeeping -----------------------------------------------------------------------------
 
     def _comparing_once(self) -> contextlib.AbstractContextManager[None]:
         """Let statistics and the save after them share one search for changes of closed positions."""

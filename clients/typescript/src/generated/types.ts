@@ -82,7 +82,11 @@ export interface Portfolio {
   expired_positions: Record<string, TradingPosition>;
 }
 
-/** All samples, oldest first; several may have the same time. */
+/**
+ * All samples, oldest first; several may have the same time.
+ *
+ * A backtest computes most of its samples when `portfolio` or `positions` is read for the first time.
+ */
 export interface Statistics {
   /** Samples of the portfolio, oldest first. */
   portfolio: Array<PortfolioStatistics>;
