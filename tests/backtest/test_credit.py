@@ -77,6 +77,15 @@ def test_credit_is_supplied_grows_and_comes_back():
     assert equity == sorted(equity)
 
 
+def test_samples_of_lent_cash_are_of_their_time():
+    """On day n the interest of n days, 0.01 % each; the time at which the backtest runs is no part of it."""
+    samples = run({1: lend(4000)}, days=6).state.stats.positions[1]
+    assert len({sample.calculated_at for sample in samples}) >= 5
+    for sample in samples:
+        days = (sample.calculated_at - samples[0].calculated_at) / DAY
+        assert sample.profitability == pytest.approx(0.0001 * days, abs=1e-12)
+
+
 def test_interest_follows_rates_over_time():
     """5 days at 3.65 % and 5 days at 7.3 %."""
     usd = create_reserve_asset()

@@ -7,7 +7,6 @@ import datetime
 import random
 from collections.abc import Callable
 from typing import Any
-from unittest import mock
 
 import pandas as pd
 
@@ -179,9 +178,7 @@ def _make_daily() -> State:
 
 def _make_shorts() -> State:
     pool = LendingPool(supply_rate=0.03, borrow_rate=0.07)
-    # The interest of credit is estimated for as long as the position is open at the present time.
-    with mock.patch("tradeexecutor.state.position.times.utc_now", return_value=START + 400 * DAY):
-        return _run(_short, 200, bucket=DAY, parameters={"lending": pool})
+    return _run(_short, 200, bucket=DAY, parameters={"lending": pool})
 
 
 def _make_several() -> State:

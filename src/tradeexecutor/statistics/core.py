@@ -55,7 +55,7 @@ def calculate_position_statistics(clock: datetime.datetime, position: TradingPos
     value = position.get_equity() if pair_kind.is_cctp_bridge() else position.get_value()
     profit_usd, profitability = position.get_total_profit()
     if pair_kind.is_credit_supply():
-        profitability = position.estimate_gained_interest()
+        profitability = position.estimate_gained_interest(end_at=clock)
     sample = PositionStatistics(
         calculated_at=clock,
         last_valuation_at=position.last_pricing_at,

@@ -6,7 +6,7 @@ from tradeexecutor.accounting.interest import calculate_simple_interest, calcula
 from tradeexecutor.state.balance_update import BalanceUpdateCause
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.position.fields import PositionFields
-from tradeexecutor.state.position.times import get_duration
+from tradeexecutor.state.position.times import get_duration, get_entered_at
 from tradeexecutor.state.position.trades import get_executed_trades
 from tradeexecutor.state.types import Percent, USDollarAmount
 
@@ -45,13 +45,17 @@ def get_collateral(position: PositionFields) -> USDollarAmount:
 # --- Over time
 
 
-def estimate_gained_interest(position: PositionFields, interest_period: str = "position") -> Percent:
+def estimate_gained_interest(
+    position: PositionFields, interest_period: str = "position", end_at: datetime.datetime | None = None
+) -> Percent:
     """Return the interest gained as a fraction, from the mean yearly yield of the interest events; 0 without events.
 
     Parameters
     ----------
     interest_period
         ``"year"`` for the yearly rate, ``"position"`` for the time the position was open.
+    end_at
+        Until when an open position counts, naive UTC; now if None.
 
     Raises
     ------
@@ -73,4 +77,6 @@ def estimate_gained_interest(position: PositionFields, interest_period: str = "p
     rate = sum(rates) / len(rates)
     if interest_period == "year":
         return rate
+    if end_at is not None and position.closed_at is None:
+        return calculate_simple_interest(rate, max(end_at - get_entered_at(position), datetime.timedelta(0)))
     return calculate_simple_interest(rate, get_duration(position, partial=True) or datetime.timedelta(0))
