@@ -49,6 +49,8 @@ def price_moment(prices: PriceRange, share: float, *, is_buy: bool) -> USDollarP
     is_buy
         Whether the higher of the two possible prices is the worse one.
 
+    Examples
+    --------
     >>> candle = PriceRange(100.0, 130.0, 70.0, 110.0, datetime.datetime(2024, 1, 1))
     >>> price_moment(candle, 0.1, is_buy=True), price_moment(candle, 0.1, is_buy=False)
     (109.0, 91.0)
