@@ -126,7 +126,7 @@ FIGURES = [
     (r"followers and (\d+) requests/s: p99 (\d+) ms", r"others ask (\d+) times a second.*?p99 (\d+) ms"),
     (r"saves take ([\d.]+)x", r"beside the server [\d.]+ ms: ([\d.]+)x"),
     (r"(\d[\d,]*) hourly candles", r"([\d,]+) hourly BTC/USDT candles"),
-    (r"(\d+) kB compressed", r"Files of the\s+page: (\d+) kB compressed"),
+    (r"(\d+) kB compressed", r"Files of the\s+page:\s+(\d+) kB compressed"),
 ]  # fmt: skip
 
 _UNIT = re.compile(r"\d[\d,.]*(?= ?(?:trades/s|bars/s|requests/s|kB|MB|ms|s)\b)|\d[\d.]*(?=x\b)")

@@ -141,4 +141,10 @@ def _make_pricing(deviation: Deviation, at: datetime.datetime, size: float) -> C
             fee = super()._get_fee(pair)
             return fee + size if deviation is Deviation.higher_fee and self._asked_at == at else fee
 
+        def _prepare_sale(self, pair: TradingPairIdentifier) -> Any:
+            sale = super()._prepare_sale(pair)
+            if deviation is Deviation.higher_fee:
+                self._sales.clear()  # the fee depends on the time
+            return sale
+
     return Deviating

@@ -3,17 +3,20 @@
 import contextlib
 import sys
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from rich.progress import Progress as Bar
 
 from tradeexecutor.cli.output import make_console
-from tradeexecutor.database.verification import Progress
+
+if TYPE_CHECKING:
+    from tradeexecutor.database.verification import Progress
 
 __all__ = ["showing_progress"]
 
 
 @contextlib.contextmanager
-def showing_progress(text: str) -> Iterator[Progress | None]:
+def showing_progress(text: str) -> "Iterator[Progress | None]":
     """Show a progress bar on a terminal; yield None where standard error is not a terminal."""
     if not sys.stderr.isatty():
         yield None

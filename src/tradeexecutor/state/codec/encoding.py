@@ -237,7 +237,9 @@ def _class_encoder(cls: type) -> Encoder:
         if name in cached:
             item = typing.get_args(hint)[-1]
             inner = _item_encoder(typing.get_args(item)[0]) if typing.get_origin(item) is list else None
-            namespace[encoder] = _KeptField(name, namespace[encoder], _item_encoder(item), inner).encode
+            namespace[encoder] = _KeptField(
+                name, typing.get_origin(strip_optional(hint)), namespace[encoder], _item_encoder(item), inner
+            ).encode
         value = f"o.{slot_names.get(name, name)}"
         code = f"{encoder}({value}, o)" if name in cached else _make_expression(hint, value, encoder)
         line = f"{name!r}: {code},"
@@ -324,6 +326,8 @@ class _KeptField:
     """A list or dictionary whose entries rarely change, so that their texts are kept."""
 
     name: str
+    #: The declared type: dict or list.
+    kind: Any
     encode_table: Encoder
     encode_item: Encoder
     #: Of the entries of the lists in a dictionary of lists.
@@ -331,7 +335,7 @@ class _KeptField:
 
     def encode(self, table: Any, owner: Any) -> Any:
         """Encode the table of a record."""
-        if not (_printing.is_active or _printing.has_texts) or not isinstance(table, (dict, list)):
+        if not (_printing.is_active or _printing.has_texts) or not isinstance(table, self.kind):
             return self.encode_table(table)
         if not isinstance(table, WatchedDict) and not hasattr(owner, "keep"):  # a plain dictionary was assigned
             return self.encode_table(table)
