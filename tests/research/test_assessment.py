@@ -1,7 +1,9 @@
 """Published values, values by hand, and the plain definitions."""
 
+import dataclasses
 import itertools
 import math
+import random
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +86,18 @@ def test_noise_is_overfitted_and_skill_is_not():
     assert calculate_overfitting(noise, 16).probability > 0.3
     noise[:, 3] += 0.003
     assert calculate_overfitting(noise, 16).probability < 0.01
+
+
+def test_the_order_in_which_runs_end_does_not_matter(tmp_path: Path):
+    """Also where runs have the same returns: those with a `last` beyond the data."""
+    space = {"first": "1:4", "last": [60, 69, 80, 90]}
+    result = optimize(write_strategy(tmp_path), space, universe=make_days(70), objective="total_return")
+    found = assess(result)
+    assert found.overfitting is not None
+    for seed in range(4):
+        rows = list(result.rows)
+        random.Random(seed).shuffle(rows)
+        assert assess(dataclasses.replace(result, rows=rows)) == found
 
 
 def test_a_search_is_assessed(tmp_path: Path):

@@ -25,6 +25,7 @@ median there.
 and how much of the variance of the objective each parameter explains by itself (correlation ratio).
 """
 
+import dataclasses
 import itertools
 import math
 import statistics
@@ -196,10 +197,11 @@ def calculate_overfitting(returns: NDArray[np.float64], blocks: int) -> Overfitt
 
 
 def _measure_many(sums: NDArray[np.float64], squares: NDArray[np.float64], count: int) -> NDArray[np.float64]:
-    """Return Sharpe ratios per period; 0 where returns do not vary, as those of a run without trades."""
+    """Return Sharpe ratios per period, rounded so that equal runs are equal; 0 where returns do not vary."""
     mean = sums / count
     variance = np.maximum(squares / count - np.square(mean), 0.0) * count / (count - 1)
-    return np.divide(mean, np.sqrt(variance), out=np.zeros_like(mean), where=variance > _NO_DEVIATION**2)
+    ratios = np.divide(mean, np.sqrt(variance), out=np.zeros_like(mean), where=variance > _NO_DEVIATION**2)
+    return ratios.round(12)
 
 
 def _choose_blocks(rows: int) -> int:
@@ -311,6 +313,8 @@ class Assessment:
 
 def assess(result: Optimisation) -> Assessment:
     """Return how much of the best result of a search is luck; the runs must have the same period."""
+    # By number, because rows come in the order in which the runs ended, and the first of equal runs counts as the best.
+    result = dataclasses.replace(result, rows=sorted(result.rows, key=lambda row: row.number))
     tried = [row for row in result.rows if row.observations is not None]
     observed = {row.number: row.observations for row in tried if row.observations is not None}
     ratios = [ratio for item in observed.values() if (ratio := _measure_sharpe(item.returns)) is not None]
