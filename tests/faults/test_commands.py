@@ -355,6 +355,7 @@ def test_a_locked_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     state, path = tmp_path / "state.json", tmp_path / "trading.db"
     state.write_bytes(WHOLE)
     prepare_database(path)
+    monkeypatch.setattr("tradeexecutor.database.sqlite._BUSY_TIMEOUT", 2.0)
     failures: list[str] = []
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("BEGIN EXCLUSIVE")

@@ -788,7 +788,7 @@ class Trading(RuleBasedStateMachine):
 
 
 Trading.TestCase.settings = settings(
-    max_examples=80 if SOAK == 1 else 200 * SOAK,
+    max_examples=40 if SOAK == 1 else 200 * SOAK,
     stateful_step_count=50,
     deadline=None,
     # Shrinking fifty steps takes longer than reading them.

@@ -118,12 +118,12 @@ def _connect(
     statements: tuple[str, ...],
     factory: type[sqlite3.Connection],
     *,
-    timeout: float = _BUSY_TIMEOUT,
+    timeout: float | None = None,
 ) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"file:{quote(os.fsencode(path))}?mode={mode}",
         uri=True,
-        timeout=timeout,
+        timeout=_BUSY_TIMEOUT if timeout is None else timeout,
         isolation_level=None,
         check_same_thread=False,
         factory=factory,
