@@ -22,7 +22,7 @@ def run_command(program: str, arguments: list[str]) -> str:
         shutil.copy(*arguments)
     elif program != "pip":
         assert program == "tradeexecutor"
-        result = CliRunner().invoke(app, arguments)
+        result = CliRunner().invoke(app, arguments, env={"COLUMNS": "200"})  # long lines as pages show them
         expected = 1 if arguments[0] == "compare" and "EQUAL" not in result.output else 0
         assert result.exit_code == expected, f"{arguments}: {result.output}"
         return result.output

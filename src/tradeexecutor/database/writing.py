@@ -36,14 +36,16 @@ def make_tables(connection: Connection) -> None:
     if not TABLES.intersection(inspect(connection).get_table_names()):
         metadata.create_all(connection)
         connection.execute(insert(layout), {"version": LAYOUT_VERSION})
-    elif _read_version(connection) < LAYOUT_VERSION:
+        return
+    version = _read_version(connection)
+    if version is not None and version < LAYOUT_VERSION:  # without a version they are damaged, which the caller finds
         connection.execute(update(layout).values(version=LAYOUT_VERSION))
         if _read_version(connection) != LAYOUT_VERSION:
             raise OSError(errno.EIO, "the version of the tables that was read back is not what was written")
 
 
-def _read_version(connection: Connection) -> int:
-    return connection.execute(select(layout.c.version)).scalar_one()
+def _read_version(connection: Connection) -> int | None:
+    return connection.execute(select(layout.c.version)).scalar()
 
 
 def make_strategy(connection: Connection, name: str) -> Strategy:
