@@ -44,6 +44,7 @@ def main(arguments: list[str]) -> int:
         help="print ratios to another checkout; names: files trades backtest pairs",
     )
     parser.add_argument("--cycles", type=int, default=1_000, help="cycles of `live`; 10,000 take hours")
+    parser.add_argument("--store", choices=live.STORES, help="run `live` with this store only; both by default")
     parser.add_argument("--positions", type=int, default=100_000, help="closed positions of `dashboard`")
     parser.add_argument("--turns", type=int, default=6, help="processes of each checkout with --against")
     options = parser.parse_args(arguments)
@@ -62,7 +63,7 @@ def main(arguments: list[str]) -> int:
         "optimise": optimise.run,
         "web": web.run,
         "dashboard": partial(dashboard.run, options.positions),
-        "live": partial(live.run, options.cycles),
+        "live": partial(live.run, options.cycles, [options.store] if options.store else live.STORES),
         "fleet": fleet.run,
         "imports": imports.run,
     }

@@ -9,7 +9,7 @@ goes through the whole state.
 import datetime
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -34,6 +34,7 @@ from tradeexecutor.strategy.runner import Models
 from tradeexecutor.strategy.strategy_module import read_strategy_module
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
 
+STORES = ("file", "database")
 _HOUR = datetime.timedelta(hours=1)
 _EPOCH = datetime.datetime(1970, 1, 1)
 _PAGE = 4096
@@ -57,10 +58,10 @@ def decide_trades(input):
 """
 
 
-def run(cycles: int = 1_000) -> None:
-    """Run the strategy on both stores."""
+def run(cycles: int = 1_000, stores: Sequence[str] = STORES) -> None:
+    """Run the strategy on each of the stores, `file` and `database`."""
     try:
-        for kind in ("file", "database"):
+        for kind in stores:
             with tempfile.TemporaryDirectory() as folder, DevChain(start_at=datetime.datetime(2024, 1, 1)) as chain:
                 _measure(kind, chain, Path(folder), cycles)
     except DevChainUnavailable as error:
