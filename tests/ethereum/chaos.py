@@ -56,6 +56,9 @@ class Chaos:
         luck = self._random.random()
         if luck < 0.93:
             self._ask("anvil_mine", "0x1")
+            # Few blocks have transactions, and those are the ones whose removal matters.
+            if self._count_transactions() and self._random.random() < 0.3:
+                self._reorganise(self._random.randint(1, DEEPEST))
             return
         if luck < 0.96:
             self._reorganise(self._random.randint(1, DEEPEST))
@@ -67,6 +70,9 @@ class Chaos:
             self._ask("anvil_dropAllTransactions")
         elif luck < 0.98:
             self._replace()
+
+    def _count_transactions(self) -> int:
+        return int(self._ask("eth_getBlockTransactionCountByNumber", "latest"), 16)
 
     def _reorganise(self, depth: int) -> None:
         head = int(self._ask("eth_blockNumber"), 16)
