@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tradeexecutor.state.codec.bounds import check_values
-from tradeexecutor.state.codec.codec import Serialisable
+from tradeexecutor.state.codec.codec import TextKeeper
+from tradeexecutor.state.codec.kept_groups import KEEP_TEXTS
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.types import JSONObject
 
@@ -15,11 +16,11 @@ def _no_data() -> dict[int, JSONObject]:
 
 
 @dataclass(slots=True)
-class OtherData(Serialisable):
+class OtherData(TextKeeper):
     """Values by cycle number and name. They must be JSON data: a datetime is a number after loading."""
 
     #: Cycle -> name -> value.
-    data: dict[int, JSONObject] = field(default_factory=_no_data)
+    data: dict[int, JSONObject] = field(default_factory=_no_data, metadata=KEEP_TEXTS)
 
     def __post_init__(self) -> None:
         check_values(self)
