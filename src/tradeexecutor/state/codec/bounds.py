@@ -33,12 +33,14 @@ from tradeexecutor.accounting.values import (
     abbreviate,
     require_bounded,
 )
+from tradeexecutor.state.codec.annotations import type_of
 from tradeexecutor.state.codec.generated_code import compile_function
 from tradeexecutor.state.codec.memory import is_memory_limited
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.types import JS_MAX_INT
 
 __all__ = [
+    "FEW_ENTRIES",
     "MAX_ENTRIES",
     "MAX_FILE_SIZE",
     "MAX_NESTING",
@@ -53,6 +55,7 @@ __all__ = [
     "explain_bounds",
     "find_fault",
     "free_data_is_checked",
+    "is_plain_and_flat",
     "limit_entries",
     "print_checked",
     "print_plain_data",
@@ -190,6 +193,30 @@ def print_plain_data(tree: Any) -> bytes | None:
     if len(text) > MAX_TEXT_LENGTH:
         return None
     return text[_PROBE_MARGIN:-_PROBE_MARGIN] if _consists_of_plain_values(tree) else None
+
+
+#: Entries of a dictionary up to which looking at all values is faster than printing it.
+FEW_ENTRIES = 8
+
+
+def is_plain_and_flat(table: Any) -> bool:
+    """Return whether a dictionary consists of texts, numbers within the bounds, bools and None."""
+    for key, value in table.items():
+        kind = type_of(value)
+        if type(key) is not str or len(key) > MAX_TEXT_LENGTH:
+            return False
+        if kind is str:
+            if len(value) > MAX_TEXT_LENGTH:
+                return False
+        elif kind is float:
+            if value - value != 0.0:
+                return False
+        elif kind is int:
+            if not -JS_MAX_INT <= value <= JS_MAX_INT:
+                return False
+        elif value is not None and kind is not bool:
+            return False
+    return True
 
 
 #: Before the eight bytes of a float in a marshalled value, in one of two forms.

@@ -30,8 +30,10 @@ from tradeexecutor.state.codec.annotations import (
 from tradeexecutor.state.codec.decoding import decode
 from tradeexecutor.state.codec.encoded_values import INT_KEY_PATTERN, LEAF_FORMS
 from tradeexecutor.state.codec.encoding import encode, encode_repeated_objects_once
+from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
 from tradeexecutor.state.codec.json_text import dump, parse
 from tradeexecutor.state.codec.kept_groups import KeptGroups, KeptLists
+from tradeexecutor.state.codec.unknown_keys import note_unknown_keys
 
 __all__ = [
     "INT_KEY_PATTERN",
@@ -55,6 +57,7 @@ __all__ = [
 K = TypeVar("K", KeptGroups, KeptLists)
 
 
+@note_unknown_keys
 class Serialisable:
     """Mixin of every class of the state tree: JSON in both directions.
 
@@ -93,7 +96,7 @@ class Serialisable:
 
     def to_json_bytes(self) -> bytes:
         """Return compact JSON text in UTF-8; raises `BadStateData` like `to_dict`."""
-        with encode_repeated_objects_once(only_for_dump=True):
+        with pause_garbage_collection(), encode_repeated_objects_once(only_for_dump=True):
             return dump(self.to_dict())
 
     @classmethod

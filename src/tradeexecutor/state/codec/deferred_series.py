@@ -66,11 +66,30 @@ def _get_duration_form(seconds: float) -> float:
     return seconds if seconds.is_integer() else to_seconds(from_seconds(seconds))
 
 
-#: Functions that return the data as a save writes it, by the declared type; other types are written as they are.
-_CANONICAL_FORMS: dict[Any, Callable[[Any], Any]] = {
-    Decimal: lambda text: encode_decimal(Decimal(text)),
-    UTCDatetime: _get_time_form,
-    Duration: _get_duration_form,
+def _get_decimal_form(text: str) -> str:
+    return encode_decimal(Decimal(text))
+
+
+def _get_forms(values: list[Any], get_form: Callable[[Any], Any]) -> list[Any]:
+    return [value if value is None or type(value) is int else get_form(value) for value in values]
+
+
+def _get_time_forms(times: list[Any]) -> list[Any]:
+    try:
+        whole = [*map(int, times)]  # nearly always: without a call for each
+        if whole == times:
+            return whole
+    except TypeError:  # one is None
+        pass
+    return _get_forms(times, _get_time_form)
+
+
+#: Functions that return the data of many values as a save writes it, by the declared type; other types are written as
+#: they are.
+_CANONICAL_FORMS: dict[Any, Callable[[list[Any]], list[Any]]] = {
+    Decimal: functools.partial(_get_forms, get_form=_get_decimal_form),
+    UTCDatetime: _get_time_forms,
+    Duration: functools.partial(_get_forms, get_form=_get_duration_form),
 }
 
 #: Types whose values are written as they are: times in whole seconds.
@@ -92,8 +111,8 @@ class _Layout(NamedTuple):
     keeps_rules: Callable[[Any], bool] | None
     complete_plain: Callable[[Any], None] | None
     #: Fields whose data may be written in another form than it was read: name, function that reads it from a record,
-    #: function that returns the form.
-    forms: list[tuple[str, Callable[[Any], Any], Callable[[Any], Any]]]
+    #: function that returns the forms of many values.
+    forms: list[tuple[str, Callable[[Any], Any], Callable[[list[Any]], list[Any]]]]
 
 
 class DeferredSeries:
@@ -135,12 +154,11 @@ def _list_rows(rows: Any) -> list[Any]:
 
 
 def _make_canonical(rows: list[Any], layout: _Layout) -> None:
-    for name, read, form in layout.forms:
+    for name, read, get_forms in layout.forms:
         values = list(map(read, rows))
         if not _UNCHANGED_TYPES.issuperset(map(type, values)):
-            for row, value in zip(rows, values, strict=True):
-                if value is not None and type(value) is not int:
-                    setattr(row, name, form(value))
+            for row, form in zip(rows, get_forms(values), strict=True):
+                setattr(row, name, form)
     for name, inner in layout.inner.items():
         _make_canonical([value for row in rows if (value := getattr(row, name)) is not None], inner)
     if layout.complete_plain is not None:
@@ -296,9 +314,9 @@ def _make_layout(cls: type, keys: frozenset[str], inner: dict[str, frozenset[str
     if not keys <= hints.keys() or layouts.keys() != inner.keys():
         return None
     forms = [
-        (name, operator.attrgetter(name), form)
+        (name, operator.attrgetter(name), get_forms)
         for name, hint in hints.items()
-        if (form := _CANONICAL_FORMS.get(strip_optional(hint)))
+        if (get_forms := _CANONICAL_FORMS.get(strip_optional(hint)))
     ]
     return _Layout(
         msgspec.defstruct(cls.__name__, fields, kw_only=True, forbid_unknown_fields=True, gc=False),

@@ -23,6 +23,7 @@ __all__ = [
     "SHORT_DECIMAL",
     "Encoder",
     "LeafForm",
+    "are_usual_numbers",
     "encode_decimal",
     "encode_float",
     "encode_int",
@@ -187,7 +188,7 @@ def encode_mapping(value: Any, encode_item: Encoder, key_type: type) -> dict[str
     try:
         if not {key_type}.issuperset(map(type, value)):
             value = {_encode_key(key := original, key_type): item for original, item in value.items()}
-        if encode_item is encode_optional_float and _are_usual_numbers(value.values()):
+        if encode_item is encode_optional_float and are_usual_numbers(value.values()):
             return dict(zip(map(str, value), value.values(), strict=True))
         for key, item in value.items():
             result[str(key)] = encode_item(item)
@@ -200,9 +201,10 @@ def encode_mapping(value: Any, encode_item: Encoder, key_type: type) -> dict[str
 _USUAL_NUMBERS = frozenset({float, type(None)})
 
 
-def _are_usual_numbers(values: Collection[Any]) -> bool:
+def are_usual_numbers(values: Collection[Any]) -> bool:
     """Return whether it is certain that all values are finite floats or None, as in the points of a plot."""
-    return _USUAL_NUMBERS.issuperset(map(type, values)) and math.isfinite(sum(filter(None, values)))
+    types = set(map(type, values))
+    return types <= _USUAL_NUMBERS and math.isfinite(sum(filter(None, values) if type(None) in types else values))
 
 
 #: Text of an integer key of a dictionary, as it is written.

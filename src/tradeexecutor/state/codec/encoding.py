@@ -3,28 +3,39 @@
 One pass, driven by the annotations of the fields, refuses what must not be saved.
 """
 
-import contextlib
 import dataclasses
 import datetime
 import enum
 import functools
-import threading
 import types
 import typing
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, cast
 
 import orjson
 
-from tradeexecutor.state.codec.annotations import field_types, is_left_out_when_empty, is_optional, strip_optional
-from tradeexecutor.state.codec.bounds import check_free_data, print_plain_data
+from tradeexecutor.state.codec.annotations import (
+    field_types,
+    is_left_out_when_empty,
+    is_optional,
+    strip_optional,
+    type_of,
+)
+from tradeexecutor.state.codec.bounds import (
+    FEW_ENTRIES,
+    MAX_ENTRIES,
+    check_free_data,
+    is_plain_and_flat,
+    print_plain_data,
+)
 from tradeexecutor.state.codec.deferred_series import DeferredSeries
 from tradeexecutor.state.codec.encoded_values import (
     IS_FINITE,
     LEAF_FORMS,
     SHORT_DECIMAL,
     Encoder,
+    are_usual_numbers,
     encode_decimal,
     encode_float,
     encode_int,
@@ -41,6 +52,8 @@ from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
 from tradeexecutor.state.codec.generated_code import compile_function
 from tradeexecutor.state.codec.kept_groups import KeptGroups, KeptLists, has_kept_texts
 from tradeexecutor.state.codec.memory import has_memory_limit
+from tradeexecutor.state.codec.printing import encode_repeated_objects_once, print_numbered, print_part, printing
+from tradeexecutor.state.codec.unknown_keys import CLASSES_WITH_UNKNOWN_KEYS
 from tradeexecutor.state.codec.watched_dict import WatchedDict
 from tradeexecutor.state.errors import BadStateData, InvalidValue, TradeExecutorError, UnencodableValue
 from tradeexecutor.state.types import UTCDatetime, WireType, encode_time, to_epoch, to_seconds
@@ -56,7 +69,7 @@ def encode(value: Any) -> Any:
     BadStateData
         A value cannot be written; the message contains its path.
     """
-    if not _printing.is_active:
+    if not printing.is_active:
         has_memory_limit()
     try:
         with pause_garbage_collection():
@@ -65,41 +78,6 @@ def encode(value: Any) -> Any:
         raise e.located() from None
     except RecursionError:
         raise BadStateData("nested too deeply, or an object contains itself") from None
-
-
-class _Printing(threading.local):
-    """What the trees that this thread makes are for."""
-
-    #: Plain data of encoded objects of repeated classes, by object id; None when each occurrence gets its own dict.
-    known: "dict[int, dict[str, Any]] | None" = None
-    #: Whether a tree is only given to `dump`, so that parts of it may be JSON text.
-    is_active: bool = False
-    #: Whether entries of which texts are kept are these texts in a tree that is not only for `dump`.
-    has_texts: bool = False
-
-
-_printing = _Printing()
-
-
-@contextlib.contextmanager
-def encode_repeated_objects_once(*, only_for_dump: bool = False, has_texts: bool = False) -> Generator[None]:
-    """Let trees made inside the block contain one dict in several places; only for trees that are not changed.
-
-    Parameters
-    ----------
-    only_for_dump
-        Whether trees are given to `dump` and nobody else. Parts of them are then JSON text already.
-    has_texts
-        Whether other trees contain, instead of the data of an entry that rarely changes, its JSON text.
-    """
-    before = _printing.known, _printing.is_active, _printing.has_texts
-    has_limit = has_memory_limit()
-    _printing.known, _printing.is_active = {}, only_for_dump and not has_limit
-    _printing.has_texts = has_texts and not has_limit
-    try:
-        yield
-    finally:
-        _printing.known, _printing.is_active, _printing.has_texts = before
 
 
 # --- Free-form data -------------------------------------------------------------------------------------------
@@ -149,15 +127,44 @@ def _encode_free_list(value: Any) -> list[Any]:
 
 def _encode_free_field(value: Any) -> Any:
     """Encode the free-form data of a field, within the bounds."""
+    if type_of(value) is dict and len(value) <= FEW_ENTRIES and is_plain_and_flat(value):
+        return value.copy()
     text = print_plain_data(value)
     if text is not None:
-        return orjson.Fragment(text) if _printing.is_active else orjson.loads(text)
+        return orjson.Fragment(text) if printing.is_active else orjson.loads(text)
     tree = _encode_free(value)
     try:
         check_free_data(tree, "")
     except InvalidValue as e:
         raise UnencodableValue(value, str(e)) from None
     return tree
+
+
+def _encode_numbered(value: Any, encode_usual: Callable[[dict[Any, Any]], Any], encode_table: Encoder) -> Any:
+    """Encode a dictionary with numbers as keys, of which there may be one per bar: a usual one without a loop."""
+    if printing.is_active and type_of(value) is dict and FEW_ENTRIES < len(value) <= MAX_ENTRIES:
+        usual = encode_usual(value) if {int}.issuperset(map(type, value)) else None
+        text = None if usual is None else print_numbered(usual)
+        if text is not None:
+            return orjson.Fragment(text)
+    return encode_table(value)
+
+
+def _encode_usual_numbers(table: dict[Any, Any]) -> Any:
+    return table if are_usual_numbers(table.values()) else None
+
+
+def _encode_usual_times(table: dict[Any, Any]) -> Any:
+    if not {datetime.datetime}.issuperset(map(type, table.values())):
+        return None
+    return dict(zip(table, map(encode_time, table.values()), strict=True))
+
+
+#: Declared type of the values of a dictionary -> function that returns its plain data, or None if some are unusual.
+_ENCODERS_OF_USUAL_VALUES: dict[Any, Callable[[dict[Any, Any]], Any]] = {
+    float: _encode_usual_numbers,
+    UTCDatetime: _encode_usual_times,
+}
 
 
 def _encode_free_object(value: Any) -> Any:
@@ -204,50 +211,43 @@ def _class_encoder(cls: type) -> Encoder:
     """Return a generated function that turns an object of `cls` into a dictionary.
 
     Saving visits every field of a large tree, so the function is generated as straight-line code, like the
-    ``__init__`` of a dataclass: ``d = {"name": v if <v := o.name passes unchanged> else <encoder>(v), ...}``. Each
-    field is on a line of its own, by which the name of the field is found after an error.
+    ``__init__`` of a dataclass. It copies a dictionary in which all keys are None, which is faster than making one with
+    many keys, and replaces the values of the fields that are not None: ``if (v := o.name) is not None: d["name"] = v``,
+    or ``encoder(v)``. Each field has lines of its own, by which its name is found after an error.
     """
     namespace: dict[str, Any] = {
         "UnencodableValue": UnencodableValue,
+        "WITH_UNKNOWN_KEYS": CLASSES_WITH_UNKNOWN_KEYS,
         "cls": cls,
+        "copy_keys": dict.fromkeys(field_types(cls)).copy,
         "datetime": datetime.datetime,
         "encode_time": encode_time,
         "Decimal": Decimal,
-        "NO_KEY": {},
     }
     lines = [
         "def encode_object(o):",
         "    if type(o) is not cls and not isinstance(o, cls):",
         "        raise UnencodableValue(o, 'expected a ' + cls.__name__)",
+        "    d = copy_keys()",
         "    try:",
-        "        d = {",
     ]
     names: dict[int, str] = {}
-    left_out = {field.name for field in dataclasses.fields(cls) if is_left_out_when_empty(field)}
-    cached = {field.name for field in dataclasses.fields(cls) if has_kept_texts(field)}
     slot_names: dict[str, str] = getattr(cls, "slot_names", {})
-    deferred: frozenset[str] = getattr(cls, "deferred_fields", frozenset())
-    for index, (name, hint) in enumerate(field_types(cls).items()):
-        encoder = f"e{index}"
-        namespace[encoder] = _field_encoder(hint)
-        if isinstance(strip_optional(hint), type) and issubclass(strip_optional(hint), enum.Enum):
-            namespace[f"{encoder}_type"] = strip_optional(hint)
-        if name in deferred:
-            namespace[encoder] = functools.partial(_encode_deferred, encode_field=namespace[encoder])
-        if name in cached:
-            item = typing.get_args(hint)[-1]
-            inner = _item_encoder(typing.get_args(item)[0]) if typing.get_origin(item) is list else None
-            namespace[encoder] = _KeptField(
-                name, typing.get_origin(strip_optional(hint)), namespace[encoder], _item_encoder(item), inner
-            ).encode
-        value = f"o.{slot_names.get(name, name)}"
-        code = f"{encoder}({value}, o)" if name in cached else _make_expression(hint, value, encoder)
-        line = f"{name!r}: {code},"
-        if name in left_out:
-            line = f"**({{{line}}} if not isinstance({value}, (list, tuple)) or {value} else NO_KEY),"
-        lines.append(f"            {line}")
-        names[len(lines)] = name
-    lines.append("        }")
+    for index, field in enumerate(dataclasses.fields(cls)):
+        name, encoder, hint = field.name, f"e{index}", field_types(cls)[field.name]
+        namespace[encoder] = _make_field_encoder(cls, field)
+        kind = strip_optional(hint)
+        if isinstance(kind, type) and issubclass(kind, enum.Enum):
+            namespace[f"{encoder}_type"] = kind
+        is_kept = has_kept_texts(field)
+        read = f"o.{slot_names.get(name, name)}"
+        read = f"if (v := {read}) is not None:" if is_optional(hint) and not is_kept else f"v = {read};"
+        value = f"{encoder}(v, o)" if is_kept else _make_expression(kind, encoder)
+        added = [f"        {read} d[{name!r}] = {value}"]
+        if is_left_out_when_empty(field):
+            added.append(f"        if isinstance(v, (list, tuple)) and not v: del d[{name!r}]")
+        names |= dict.fromkeys(range(len(lines) + 1, len(lines) + len(added) + 1), name)
+        lines += added
     if hasattr(cls, "check_rules"):
         namespace |= {"RULE_ERRORS": _RULE_ERRORS, "describe_rule_error": _describe_rule_error}
         lines += [
@@ -262,9 +262,8 @@ def _class_encoder(cls: type) -> Encoder:
         "        if name:",
         "            e.prepend(name)",
         "        raise",
-        "    unknown = getattr(o, '_unknown', None)",
-        "    if unknown:",
-        "        d.update(unknown)",
+        "    if WITH_UNKNOWN_KEYS:",
+        "        d.update(getattr(o, '_unknown', None) or ())",
         "    return d",
     ]
     namespace["names"] = names
@@ -272,39 +271,50 @@ def _class_encoder(cls: type) -> Encoder:
     return compile_function("encode_object", "\n".join(lines), namespace, described_as)
 
 
-def _make_expression(hint: Any, value: str, encoder: str) -> str:
-    """Return the generated code that encodes the value of one field.
+def _make_field_encoder(cls: type, field: dataclasses.Field[Any]) -> Callable[..., Any]:
+    """Return the converter for values of a field, except None; one whose texts are kept gets the object as well."""
+    hint = field_types(cls)[field.name]
+    encode_field = _field_encoder(hint)
+    if field.name in getattr(cls, "deferred_fields", ()):
+        encode_field = functools.partial(_encode_deferred, encode_field=encode_field)
+    if not has_kept_texts(field):
+        return encode_field
+    item = typing.get_args(hint)[-1]
+    inner = _item_encoder(typing.get_args(item)[0]) if typing.get_origin(item) is list else None
+    kind = typing.get_origin(strip_optional(hint))
+    return _KeptField(field.name, kind, encode_field, _item_encoder(item), inner).encode
+
+
+def _make_expression(kind: Any, encoder: str) -> str:
+    """Return the generated code that encodes the value `v` of one field, which may only be None where it must not.
 
     What most values of a type need is in the expression itself, without a call.
 
     Parameters
     ----------
-    value
-        Code that reads the field.
+    kind
+        Declared type of the field, without None.
     encoder
         Name of the converter, which gets every other value.
     """
-    start = f"None if (v := {value}) is None else " if is_optional(hint) else ""
-    # The first use of the value reads the field, the others use the variable.
-    first, kind = "v" if start else f"(v := {value})", strip_optional(hint)
     if kind is Decimal:
-        passes = f"type({first}) is Decimal and v.is_finite() and len(s := str(v)) < {SHORT_DECIMAL} and 'E' not in s"
-        return f"{start}s if {passes} else {encoder}(v)"
+        passes = f"type(v) is Decimal and v.is_finite() and len(s := str(v)) < {SHORT_DECIMAL} and 'E' not in s"
+        return f"s if {passes} else {encoder}(v)"
     if kind is UTCDatetime:
-        return f"{start}encode_time(v) if type({first}) is datetime else {encoder}(v)"
+        return f"encode_time(v) if type(v) is datetime else {encoder}(v)"
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
-        return f"{start}v._value_ if type({first}) is {encoder}_type else {encoder}(v)"
+        return f"v._value_ if type(v) is {encoder}_type else {encoder}(v)"
     leaf = LEAF_FORMS.get(kind)
     if leaf is not None:
-        return f"{start}v if {leaf.unchanged_if.replace('(v)', f'({first})', 1)} else {encoder}(v)"
+        return f"v if {leaf.unchanged_if} else {encoder}(v)"
     origin, members = typing.get_origin(kind), typing.get_args(kind)
     if origin is dict:  # most dictionaries are empty
-        return f"{start}{{}} if isinstance({first}, dict) and not v else {encoder}(v)"
+        return f"{{}} if isinstance(v, dict) and not v else {encoder}(v)"
     if origin in (list, set):  # so are most lists
-        return f"{start}[] if type({first}) is {origin.__name__} and not v else {encoder}(v)"
+        return f"[] if type(v) is {origin.__name__} and not v else {encoder}(v)"
     if float in members:
-        return f"{start}v if type({first}) is float and {IS_FINITE} else {encoder}(v)"
-    return f"{start}{encoder}({first})"
+        return f"v if type(v) is float and {IS_FINITE} else {encoder}(v)"
+    return f"{encoder}(v)"
 
 
 #: Errors of the rules of a record that its constructor would refuse when it is read again.
@@ -318,7 +328,7 @@ def _describe_rule_error(error: Exception) -> str:
 def _encode_deferred(value: Any, encode_field: Encoder) -> Any:
     if type(value) is not DeferredSeries:
         return encode_field(value)
-    return orjson.Fragment(value.make_text()) if _printing.is_active else value.make_plain()
+    return orjson.Fragment(value.make_text()) if printing.is_active else value.make_plain()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -335,7 +345,7 @@ class _KeptField:
 
     def encode(self, table: Any, owner: Any) -> Any:
         """Encode the table of a record."""
-        if not (_printing.is_active or _printing.has_texts) or not isinstance(table, self.kind):
+        if not (printing.is_active or printing.has_texts) or not isinstance(table, self.kind):
             return self.encode_table(table)
         if not isinstance(table, WatchedDict) and not hasattr(owner, "keep"):  # a plain dictionary was assigned
             return self.encode_table(table)
@@ -356,15 +366,23 @@ class _KeptField:
 
 def _encode_once(encode_object: Encoder, cls: type) -> Encoder:
     def encode_repeated(value: Any) -> Any:
-        known = _printing.known
+        known = printing.known
         if known is None or not isinstance(value, cls):
             return encode_object(value)
         encoded = known.get(id(value))
         if encoded is None:
-            encoded = known[id(value)] = encode_object(value)
+            encoded = encode_object(value)
+            known[id(value)] = encoded = print_part(encoded) if printing.is_active else encoded
         return encoded
 
     return encode_repeated
+
+
+def _encode_object_set(encode_items: Encoder, value: Any) -> Any:
+    if not value:
+        return encode_items(value)
+    with encode_repeated_objects_once():  # without texts, by which objects cannot be sorted
+        return encode_items(value)
 
 
 #: Classes whose encoders are being generated.
@@ -411,11 +429,20 @@ def _field_encoder(hint: Any) -> Encoder:
     if origin is list:
         return functools.partial(encode_list, encode_item=_item_encoder(arguments[0]))
     if origin is set:
-        return functools.partial(encode_set, encode_item=_item_encoder(arguments[0]))
+        encode_items = functools.partial(encode_set, encode_item=_item_encoder(arguments[0]))
+        return (
+            functools.partial(_encode_object_set, encode_items)
+            if dataclasses.is_dataclass(arguments[0])
+            else encode_items
+        )
     if origin is dict:
         if arguments[1] is Any:
             return _encode_free_object
-        return functools.partial(encode_mapping, encode_item=_item_encoder(arguments[1]), key_type=arguments[0])
+        encode_table = functools.partial(encode_mapping, encode_item=_item_encoder(arguments[1]), key_type=arguments[0])
+        encode_usual = _ENCODERS_OF_USUAL_VALUES.get(strip_optional(arguments[1]))
+        if arguments[0] is not int or encode_usual is None:
+            return encode_table
+        return functools.partial(_encode_numbered, encode_usual=encode_usual, encode_table=encode_table)
     if origin in (typing.Union, types.UnionType):
         return _union_encoder(arguments)
     return _encode_free_field

@@ -15,6 +15,7 @@ import typing
 from collections.abc import Callable, Iterable
 from typing import Any, cast
 
+from tradeexecutor.state.codec.annotations import type_of
 from tradeexecutor.state.codec.codec import Serialisable, dump, field_types, strip_optional
 from tradeexecutor.state.errors import BadStateData
 
@@ -27,9 +28,6 @@ _Decode = Callable[[Any, type], Any]
 _Known = dict[Any, Any]
 
 _Walk = Callable[[Any, _Known, _Decode], Any]
-
-#: `type`, except that a type checker does not conclude from the answer that a dict has entries of unknown types.
-_type_of: Callable[[Any], type[Any]] = type
 
 
 def intern_equal_objects(tree: Any, cls: type, decode: _Decode) -> None:
@@ -62,7 +60,7 @@ def intern_at(places: Iterable[tuple[Any, Any, type]], decode: _Decode) -> None:
     known: dict[int, tuple[Any, Any]] = {}
     for owner, key, cls in places:
         value = owner[key]
-        if _type_of(value) is not dict:
+        if type_of(value) is not dict:
             continue
         found = known.get(id(value))
         if found is None:
@@ -83,7 +81,7 @@ def _get_walk(cls: type) -> _Walk | None:
     items = tuple(fields.items())
 
     def walk_fields(value: Any, known: _Known, decode: _Decode) -> Any:
-        kind = _type_of(value)
+        kind = type_of(value)
         if kind is dict:
             for name, walk in items:
                 part = value.get(name)
@@ -108,7 +106,7 @@ def _make_walk(hint: Any, owner: type) -> _Walk | None:
     walk_item = item
 
     def walk_items(value: Any, known: _Known, decode: _Decode) -> Any:
-        kind = _type_of(value)
+        kind = type_of(value)
         if kind is list:
             value[:] = [walk_item(part, known, decode) for part in value]
         elif kind is dict:
@@ -120,7 +118,7 @@ def _make_walk(hint: Any, owner: type) -> _Walk | None:
 
 
 def _intern(cls: type, value: Any, known: _Known, decode: _Decode) -> Any:
-    kind = _type_of(value)
+    kind = type_of(value)
     if kind is not dict:
         return value
     same = known.get(id(value))

@@ -29,7 +29,7 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 
-from tradeexecutor.state.codec.annotations import field_types, strip_optional
+from tradeexecutor.state.codec.annotations import field_types, strip_optional, type_of
 from tradeexecutor.state.codec.bounds import BoundedInt, BoundedText, limit_entries, print_checked
 from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.codec.decoding import EXAMINING_CLASSES
@@ -86,10 +86,6 @@ _Count = Callable[[Any, _Found], int]
 _WITHOUT_COLONS: frozenset[Any] = frozenset(
     {bool, int, float, Decimal, UTCDatetime, Duration, datetime.datetime, datetime.timedelta, type(None)}
 )
-
-
-#: `type`, except that a type checker does not conclude from the answer that a dict has entries of unknown types.
-_type_of: Callable[[Any], type[Any]] = type
 
 
 class KnownTree(NamedTuple):
@@ -251,13 +247,13 @@ def _make_count(hint: Any, owner: type) -> _Count:
 
 
 def _count_items(count_item: _Count, container: Any, found: _Found) -> int:
-    if _type_of(container) is dict:
+    if type_of(container) is dict:
         return _count_keys(container, found) + sum([count_item(item, found) for item in container.values() if item])
     return sum([count_item(item, found) for item in container if item])
 
 
 def _count_repeated(cls: type, container: Any, found: _Found) -> int:
-    keys = container if _type_of(container) is dict else range(len(container))
+    keys = container if type_of(container) is dict else range(len(container))
     return _count_keys(container, found) + sum([_parse_repeated(cls, container, key, found) for key in keys])
 
 
@@ -301,7 +297,7 @@ def _get_value_decoder(hint: Any) -> "msgspec.json.Decoder[Any]":
 
 def _count_keys(container: Any, found: _Found) -> int:
     """Count in the keys of a dictionary; a list has none."""
-    return len(container) + "".join(container).count(":") if _type_of(container) is dict else 0
+    return len(container) + "".join(container).count(":") if type_of(container) is dict else 0
 
 
 def _leave_for_printing(value: Any, found: _Found) -> int:
