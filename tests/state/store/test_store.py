@@ -370,6 +370,19 @@ def test_a_damaged_file_is_kept_when_it_is_overwritten(store: JSONFileStore, con
     assert store.path.with_name("demo.damaged-1.json").read_text() == content
 
 
+def test_a_file_that_is_damaged_after_it_was_loaded_is_kept_as_damaged(store: JSONFileStore):
+    old = make_state("old").to_dict()
+    del old["schema_version"]
+    store.path.write_text(json.dumps(old))
+    state, status = store.load(), store.path.stat()
+    damaged = store.path.read_bytes().replace(b"{", b"[", 1)
+    with store.path.open("rb+") as file:
+        file.write(damaged)
+    os.utime(store.path, ns=(status.st_atime_ns, status.st_mtime_ns))  # a fault of the disk changes no time
+    store.sync(state)
+    assert store.path.with_name("demo.damaged-1.json").read_bytes() == damaged
+
+
 def test_a_change_by_something_that_does_not_heed_the_lock_is_kept(
     store: JSONFileStore, caplog: pytest.LogCaptureFixture
 ):

@@ -7,6 +7,8 @@ Files of the reference implementation contain no version and count as version 0.
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, cast
 
+import msgspec
+
 from tradeexecutor.state.errors import InvalidStateFile
 
 #: Version of the schema that this program writes.
@@ -35,6 +37,29 @@ _POSITION_TABLES = (
 _TRADE_TABLES = ("trades", "pending_trades", "expired_trades")
 
 Tree = dict[str, Any]
+
+
+class _Versioned(msgspec.Struct):
+    """The part of a state file that says its version."""
+
+    schema_version: Any = 0
+
+
+_versions = msgspec.json.Decoder(_Versioned)
+
+
+def read_version(text: bytes) -> Any:
+    """Return the schema version in the JSON text of a state, without making anything of the rest.
+
+    Raises
+    ------
+    InvalidStateFile
+        The text is not a JSON object.
+    """
+    try:
+        return _versions.decode(text).schema_version
+    except (msgspec.DecodeError, UnicodeDecodeError) as e:
+        raise InvalidStateFile(f"not a JSON object: {e}") from e
 
 
 def require_state(tree: Any) -> Any:

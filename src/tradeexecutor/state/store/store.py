@@ -19,10 +19,9 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 from tradeexecutor.state.clock import utc_now
-from tradeexecutor.state.codec.upcast import SCHEMA_VERSION, SCHEMA_VERSION_KEY
+from tradeexecutor.state.codec.upcast import SCHEMA_VERSION, read_version
 from tradeexecutor.state.contract import contract_signature, warn_ignored
 from tradeexecutor.state.errors import (
     DamagedStateFile,
@@ -248,7 +247,7 @@ class JSONFileStore(StateStore):
             return _OldFile(last, exists=False, like=backups[-1].path if backups else None)
         keep_as = None
         if now != self._examined:
-            self._number, keep_as = _examine(self._target)
+            self._number, keep_as = _examine(self._target, is_loaded=now == self._known)
             if self._known is not None and now != self._known:
                 logger.warning("%s was changed by something that does not heed its lock", self.path)
                 keep_as = keep_as or "overwritten"
@@ -366,8 +365,13 @@ def _identify(path: Path) -> _Identity | None:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _examine(path: Path) -> tuple[int, str | None]:
+def _examine(path: Path, *, is_loaded: bool) -> tuple[int, str | None]:
     """Return the number of a save, and the suffix under which to keep the file if it has another schema version.
+
+    Parameters
+    ----------
+    is_loaded
+        Whether the same file could be loaded, so that it need not be searched for damage again.
 
     Raises
     ------
@@ -381,11 +385,13 @@ def _examine(path: Path) -> tuple[int, str | None]:
     if header is not None and found is not None:
         version = int(found[1])
     else:
+        content = read_file(path)
         try:
-            tree = parse_verified(read_file(path))
+            if not is_loaded:
+                parse_verified(content)
+            version = read_version(content)
         except InvalidStateFile:
             return 0, "damaged"
-        version = tree.get(SCHEMA_VERSION_KEY, 0) if isinstance(cast(object, tree), dict) else None
         if type(version) is not int or version < 0:
             return 0, "damaged"
     if version > SCHEMA_VERSION:
