@@ -15,7 +15,7 @@ import datetime
 import enum
 import functools
 import threading
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
@@ -300,15 +300,22 @@ class _Tolerance(threading.local):
 _tolerance = _Tolerance()
 
 
-@contextlib.contextmanager
-def accept_unknown_enum_values() -> Generator[None]:
+class _Accepting:
+    """A block in which unknown enum values are accepted; a class, because a generator takes several times as long."""
+
+    __slots__ = ("_before",)
+
+    def __enter__(self) -> None:
+        self._before = _tolerance.active
+        _tolerance.active = True
+
+    def __exit__(self, *_error: object) -> None:
+        _tolerance.active = self._before
+
+
+def accept_unknown_enum_values() -> contextlib.AbstractContextManager[None]:
     """Accept enum values from newer programs while a state is decoded, so that saving writes them back."""
-    before = _tolerance.active
-    _tolerance.active = True
-    try:
-        yield
-    finally:
-        _tolerance.active = before
+    return _Accepting()
 
 
 _unknown_members: dict[tuple[type, str | int], Any] = {}

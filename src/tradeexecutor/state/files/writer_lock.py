@@ -74,20 +74,25 @@ class WriterLock:
     def __init__(self, path: Path, like: Path | None = None):
         self._path = path
         self._like = like or path
-        self._lock_path = path.with_name(f"{path.name}.lock")
         self._reset()
 
     def _reset(self) -> None:
         self._process = os.getpid()
-        self._file = _LockedFile(self._lock_path)
-        # A soft lock would outlive a crashed process and refuse its restart.
-        self._lock = FileLock(
-            self._lock_path,
-            timeout=_LOCK_TIMEOUT,
-            thread_local=False,
-            fallback_to_soft=False,
-            on_acquired=self._file.remember,
-        )
+        #: The lock and its file, from their first use on: most programs only read the state.
+        self._made: dict[None, tuple[FileLock, _LockedFile]] = {}
+
+    def _get_lock(self) -> tuple[FileLock, _LockedFile]:
+        """Return the lock and its file, the same ones for all threads."""
+        made = self._made.get(None)
+        if made is None:
+            path = self._path.with_name(f"{self._path.name}.lock")
+            file = _LockedFile(path)
+            # A soft lock would outlive a crashed process and refuse its restart.
+            lock = FileLock(
+                path, timeout=_LOCK_TIMEOUT, thread_local=False, fallback_to_soft=False, on_acquired=file.remember
+            )
+            made = self._made.setdefault(None, (lock, file))  # another thread may have been faster
+        return made
 
     def after_fork(self) -> bool:
         """Forget the lock of the parent process; returns False in the process that created this object."""
@@ -99,7 +104,10 @@ class WriterLock:
     @property
     def is_held(self) -> bool:
         """True if this object holds the lock in this process, and the locked file is still at its path."""
-        return self._process == os.getpid() and self._lock.is_locked and self._file.is_in_place()
+        if not self._made or self._process != os.getpid():
+            return False
+        lock, file = self._get_lock()
+        return lock.is_locked and file.is_in_place()
 
     def acquire(self) -> None:
         """Become the only writer; does nothing when this object already holds the lock.
@@ -116,24 +124,28 @@ class WriterLock:
         self.after_fork()
         if self.is_held:
             return
-        if self._lock.is_locked:
-            self._lock.release()  # its file was deleted or replaced, so other processes cannot see this lock
+        lock, file = self._get_lock()
+        if lock.is_locked:
+            lock.release()  # its file was deleted or replaced, so other processes cannot see this lock
         if not self._path.parent.is_dir():  # the lock would create the folder
             raise FileNotFoundError(errno.ENOENT, "no such folder for the state file", str(self._path.parent))
         try:
-            self._lock.acquire()
+            lock.acquire()
         except (Timeout, RuntimeError):  # RuntimeError in a signal handler that interrupts this method
             raise StoreLocked(self._path, describe_holder(self._path)) from None
-        self._file.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
+        file.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
         if os.geteuid() == 0 and self._like.exists():  # root must not lock out the user of the strategy
             owner = self._like.stat()
-            self._file.give_to(owner.st_uid, owner.st_gid)
+            file.give_to(owner.st_uid, owner.st_gid)
 
     def release(self) -> None:
         """Release the lock; does nothing when it is not held."""
-        if self._process == os.getpid() and self._lock.is_locked:
-            self._file.write("")
-            self._lock.release()
+        if not self._made or self._process != os.getpid():
+            return
+        lock, file = self._get_lock()
+        if lock.is_locked:
+            file.write("")
+            lock.release()
 
 
 def describe_holder(path: Path) -> str:

@@ -111,7 +111,7 @@ class JSONFileStore(StateStore):
         self.verify = require_verify(verify)
         self._files = files
         #: The absolute path, so that a change of the working folder does not change the file.
-        self._named = Path.cwd() / self.path
+        self._named = self.path if self.path.is_absolute() else Path.cwd() / self.path
         #: Held while a thread saves.
         self._mutex = threading.RLock()
         self._bind()
