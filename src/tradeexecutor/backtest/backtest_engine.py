@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tradeexecutor.backtest.backtest_pricing import BacktestPricing
 from tradeexecutor.backtest.backtest_sync import BacktestSyncModel
@@ -151,16 +152,17 @@ class BacktestEngine:
         """
         runner = self.runner
         first_cycle = runner.state.cycle
-        times = self.decision_times
+        times, moments = self.decision_times, self._get_moments()
         last = len(times) - 1
-        advance_to = self.pricing.advance_to
+        set_price_time, set_indicator_time = self.pricing.move_to, runner.indicators.move_to
         delisting = self.delisting
         delisted_at = datetime.datetime.max if delisting is None else delisting.next_due_at
         sync = runner.models.sync
         flows = sync if isinstance(sync, BacktestSyncModel) else None
-        has_samples = self._find_steps_with_samples()
-        for number, ts in enumerate(times):
-            advance_to(ts)
+        has_samples = self._find_steps_with_samples(moments)
+        for number, (ts, now) in enumerate(zip(times, moments.tolist(), strict=True)):
+            set_price_time(ts, now)
+            set_indicator_time(ts, now)
             if ts >= delisted_at and delisting is not None:
                 delisting.apply(runner, ts)
                 delisted_at = delisting.next_due_at
@@ -177,7 +179,7 @@ class BacktestEngine:
                 self._check_triggers(ts, until, is_last=is_last)
             if on_progress is not None and number % progress_every == 0:
                 on_progress(number + 1, ts)
-        advance_to(self.end_at)
+        self.pricing.advance_to(self.end_at)
         if delisting is not None:
             delisting.apply_at_end(runner, self.end_at)
         runner.cancel_queue(self.end_at)
@@ -247,13 +249,16 @@ class BacktestEngine:
                 return True
         return False
 
-    def _find_steps_with_samples(self) -> list[bool]:
+    def _get_moments(self) -> NDArray[np.int64]:
+        """Return the times of the decisions, us."""
+        return np.array(self.decision_times, dtype="datetime64[us]").astype(np.int64)
+
+    def _find_steps_with_samples(self, moments: NDArray[np.int64]) -> list[bool]:
         """Return for each decision whether the equity may be recorded between it and the next one."""
-        count = len(self.decision_times)
         if self.sampling is not EquitySampling.day:
-            return [self.sampling is EquitySampling.candle] * count
-        times = np.array([*self.decision_times, self.end_at], dtype="datetime64[us]").astype(np.int64)
-        return (times[:-1] // DAY_US + 1 < -(-times[1:] // DAY_US)).tolist()
+            return [self.sampling is EquitySampling.candle] * len(moments)
+        following = np.append(moments[1:], to_us(self.end_at))
+        return (moments // DAY_US + 1 < -(-following // DAY_US)).tolist()
 
     def _find_sample_times(self, after: datetime.datetime, until: datetime.datetime) -> Iterable[datetime.datetime]:
         universe = self.runner.strategy_universe

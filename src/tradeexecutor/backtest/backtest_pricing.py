@@ -77,9 +77,14 @@ class BacktestPricing(PricingModel):
         fills_before
             Whether fills at `ts` belong to the candle that ends at `ts`, not to the one that starts.
         """
-        self._asked_at = ts
-        self._asked = self._clock = to_us(ts)
+        self.move_to(ts, to_us(ts))
         self._fills_before_clock = fills_before
+
+    def move_to(self, ts: datetime.datetime, now: int) -> None:
+        """Set the simulated time like `advance_to`; `now` is the same time as given by `to_us`."""
+        self._asked_at = ts
+        self._asked = self._clock = now
+        self._fills_before_clock = False
 
     def to_us(self, ts: datetime.datetime) -> int:
         """Return a time as microseconds since 1970; raises `FuturePrice` if it is later than the simulated one."""
@@ -159,12 +164,15 @@ class BacktestPricing(PricingModel):
         """Return the sell price in USD at a time of `to_us`, from the last price of any age."""
         # Runs for every position on every bar.
         cursor, after_fee, after_tax = self._sales.get(pair.internal_id) or self._prepare_sale(pair)
-        index = cursor.index
-        if index < 0 or not cursor.starts[index] <= now < cursor.ends[index]:
+        index = cursor.index + 1
+        if index < cursor.count and cursor.starts[index] == now:  # on most bars the next candle starts now
+            cursor.index = index
+            price = cursor.open[index]
+        else:
             index = cursor.seek(now)
             if index < 0:
                 return self.get_mid_price(from_us(now), pair)  # raises
-        price = cursor.open[index] if cursor.ends[index] > now else cursor.close[index]
+            price = cursor.open[index] if cursor.ends[index] > now else cursor.close[index]
         return price * after_fee * after_tax
 
     def _prepare_sale(self, pair: TradingPairIdentifier) -> tuple[CandleCursor, float, float]:

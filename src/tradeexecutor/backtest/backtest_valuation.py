@@ -66,10 +66,11 @@ class BacktestValuationModel(ValuationModel):
         # Runs on every bar: the same as `get_price`, with fewer calls.
         find_sale_price = self._candle_pricing.find_sale_price
         now = self._candle_pricing.to_us(ts)
-        return [
-            find_sale_price(now, pair) if (pair := position.pair).kind is _SPOT else self.get_price(ts, position)
-            for position in positions
-        ]
+        prices: list[USDollarPrice] = []
+        for position in positions:
+            pair = position.pair
+            prices.append(find_sale_price(now, pair) if pair.kind is _SPOT else self.get_price(ts, position))
+        return prices
 
     def __call__(self, ts: datetime.datetime, position: TradingPosition) -> ValuationUpdate:
         """Revalue the position.

@@ -42,7 +42,7 @@ class ExecutionReport:
 
 
 #: Returns the price at which a trade settles now, USD; None without a price.
-SettlementPrice = Callable[[TradeExecution], float | None]
+SettlementPrice = Callable[[datetime.datetime, TradeExecution], float | None]
 
 
 class ExecutionModel(ABC):
@@ -107,7 +107,7 @@ class ExecutionModel(ABC):
         state
             State that contains the requests.
         get_price
-            Returns the price of a trade at `ts`, fees included; None while there is none.
+            Returns the price of a trade at a time, fees included; None while there is none.
         """
         del ts, state, get_price
         return []

@@ -287,7 +287,7 @@ class SimulatedExecution(ExecutionModel):
         due, self._has_requests = find_due_requests(state.portfolio, ts)
         settled: list[TradeExecution] = []
         for trade in due:
-            price = get_price(trade)
+            price = get_price(ts, trade)
             if price is None:
                 self._has_requests = True
                 continue

@@ -5,8 +5,9 @@ import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-__all__ = ["StrategyExited", "call_author_code"]
+__all__ = ["StrategyExited", "call_author_code", "call_with_one"]
 
+A = TypeVar("A")
 T = TypeVar("T")
 
 #: Number of forks between the start of the program and this process; asking for the process id is a system call.
@@ -33,7 +34,12 @@ class StrategyExited(RuntimeError):
 
 
 def call_author_code(function: Callable[..., T], *arguments: Any, **keywords: Any) -> T:
-    """Call a function of a strategy.
+    """Call a function of a strategy with these arguments, see `call_with_one`."""
+    return call_with_one(lambda _: function(*arguments, **keywords), None)
+
+
+def call_with_one(function: Callable[[A], T], argument: A) -> T:
+    """Call a function of a strategy with one argument, as for every decision.
 
     If the function forks, the child process ends here with status 1 instead of returning: it has a copy of the state
     and of the connections, and two processes must not both execute one decision. Workers that end inside the function,
@@ -46,7 +52,7 @@ def call_author_code(function: Callable[..., T], *arguments: Any, **keywords: An
     """
     forks = _forks
     try:
-        return function(*arguments, **keywords)
+        return function(argument)
     except SystemExit as error:
         # Keep the traceback, which has the line of the strategy.
         raise StrategyExited(error.code).with_traceback(error.__traceback__) from error

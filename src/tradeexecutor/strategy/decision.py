@@ -8,7 +8,7 @@ from tradeexecutor.state.booking.waiting_orders import is_waiting
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeFlag
-from tradeexecutor.strategy.author_code import call_author_code
+from tradeexecutor.strategy.author_code import call_with_one
 
 __all__ = ["DecisionFailed", "InvalidDecision", "call_strategy", "check_decision"]
 
@@ -55,7 +55,7 @@ def call_strategy(name: str, function: Callable[[InputT], T], argument: InputT) 
         It raised an error or called `sys.exit`, which is the cause.
     """
     try:
-        return call_author_code(function, argument)
+        return call_with_one(function, argument)
     except DecisionFailed:
         raise
     except Exception as error:

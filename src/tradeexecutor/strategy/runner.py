@@ -49,7 +49,7 @@ from tradeexecutor.strategy.stop_loss import PriceRangeSource, fill_triggers
 from tradeexecutor.strategy.sync_model import SyncModel, UnconfirmedTreasurySync
 from tradeexecutor.strategy.tick_hook import Store, TickHookInput
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
-from tradeexecutor.strategy.valuation import Valuate, revalue_portfolio
+from tradeexecutor.strategy.valuation import Valuate, has_loan, revalue_portfolio
 from tradeexecutor.utils.reference_paths import refuse_names
 
 __all__ = ["DecisionFailed", "InvalidDecision", "Models", "StrategyRunner", "TickHookInput", "prepare_sorted_trades"]
@@ -228,9 +228,11 @@ class StrategyRunner:
         if trades:
             # A new position has the price of its buy; it is valued at the sell price.
             self.revalue(ts)
-        with self._comparing_once():
-            self.record_statistics(ts)
+        if not self._save_often:
             self._end_cycle(cycle, ts)
+        else:
+            with comparing_closed_once(self.state.portfolio):
+                self._end_cycle(cycle, ts)
         return trades
 
     def _sync_and_revalue(self, ts: datetime.datetime) -> bool:
@@ -241,7 +243,7 @@ class StrategyRunner:
         except UnconfirmedTreasurySync as error:
             logger.warning("No trading at %s: %s", ts, error)
             return False
-        self.revalue(ts)
+        self._revalue(ts)
         if self._is_live:
             # A redemption leaves dust that the strategy must not count as a position.
             close_hypercore_dust_positions(self.state.portfolio, ts)
@@ -249,23 +251,25 @@ class StrategyRunner:
 
     def revalue(self, ts: datetime.datetime) -> None:
         """Value all positions at current prices, with the interest, settled requests and ended transfers up to now."""
-        portfolio = self.state.portfolio
         self.models.execution.settle_transfers(ts, self.state)
+        self._revalue(ts)
+
+    def _revalue(self, ts: datetime.datetime) -> None:
+        """Value all positions like `revalue`, after the transfers have been settled."""
+        portfolio = self.state.portfolio
         if not portfolio.open_positions and not portfolio.frozen_positions and not portfolio.pending_positions:
             return  # nothing has a price, bears interest or waits for a settlement
-        pricing = self.models.pricing
-        self.models.execution.settle_requests(ts, self.state, lambda trade: pricing.find_settlement_price(ts, trade))
+        models = self.models
+        models.execution.settle_requests(ts, self.state, models.pricing.find_settlement_price)
         self._accrue_interest(ts)
-        revalue_portfolio(self.models.valuation, ts, portfolio)
+        revalue_portfolio(models.valuation, ts, portfolio)
 
     def _accrue_interest(self, ts: datetime.datetime) -> None:
         """Book the interest of loans up to now, before trades change the balances that bear it."""
         portfolio = self.state.portfolio
-        for table in (portfolio.open_positions, portfolio.frozen_positions):
-            for position in table.values():
-                if position.loan:
-                    self.models.sync.sync_interests(ts, self.state, self.strategy_universe, self.models.pricing)
-                    return
+        frozen = portfolio.frozen_positions
+        if has_loan(portfolio.open_positions.values()) or (frozen and has_loan(frozen.values())):
+            self.models.sync.sync_interests(ts, self.state, self.strategy_universe, self.models.pricing)
 
     def _has_trading_capital(self) -> bool:
         # Cash alone is usually enough, so that positions need not be added up.
@@ -464,6 +468,8 @@ class StrategyRunner:
             update_statistics(ts, state.stats, state.portfolio, mode, ts, table, treasury=treasury)
 
     def _end_cycle(self, cycle: int, ts: datetime.datetime) -> None:
+        """Record statistics and the end of the cycle; save a live state."""
+        self.record_statistics(ts)
         state = self.state
         # Before the save, so that the next cycle gets the next number after a restart.
         state.cycle, state.last_cycle_at = cycle + 1, ts

@@ -21,7 +21,7 @@ from tradeexecutor.state.booking.waiting_orders import (
     expire_waiting_orders,
 )
 from tradeexecutor.state.display.formatting import format_price
-from tradeexecutor.state.identifier import TradingPairIdentifier
+from tradeexecutor.state.identifier import TradingPairIdentifier, TradingPairKind
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition, TriggerPriceUpdate
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
@@ -59,6 +59,8 @@ logger = logging.getLogger(__name__)
 #: Returns the price range of a position's market since the last check; None when there is nothing to check.
 PriceRangeSource = Callable[[TradingPosition], PriceRange | None]
 
+_SPOT = TradingPairKind.spot_market_hold
+
 _TIMED = frozenset({TriggerCondition.timed_absolute, TriggerCondition.timed_relative_to_open})
 
 
@@ -69,7 +71,8 @@ def has_triggers(position: TradingPosition) -> bool:
         or position.take_profit is not None
         or position.trailing_stop_loss_pct is not None
         or bool(position.pending_trades)
-        or position.pair.kind.is_leverage()  # it can be liquidated
+        # It can be liquidated. Asking about the usual kind would take longer than all the rest.
+        or ((kind := position.pair.kind) is not _SPOT and kind.is_leverage())
     )
 
 

@@ -5,7 +5,7 @@ import datetime
 import functools
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, ClassVar, Protocol
 
 from tradeexecutor.accounting.values import MAX_NUMBER, require_standard_utc
@@ -26,6 +26,7 @@ __all__ = [
     "Valuate",
     "ValuationModel",
     "ValuationModelFactory",
+    "has_loan",
     "revalue_portfolio",
     "revalue_state",
     "update_position_valuations",
@@ -100,14 +101,11 @@ def revalue_portfolio(
     positions = portfolio.open_positions.values()
     if frozen:
         positions = [*positions, *frozen.values()]
-    if _changes_only_price(type(valuation_model)):
-        for position in positions:
-            if position.loan:  # a price also changes the loan of a position
-                break
-        else:
-            model: Any = valuation_model  # a `ValuationModel`, which says so; asking takes longer than the valuation
-            _set_prices(model, ts, positions)
-            return
+    # A price also changes the loan of a position.
+    if _changes_only_price(type(valuation_model)) and not has_loan(positions):
+        model: Any = valuation_model  # a `ValuationModel`, which says so; asking takes longer than the valuation
+        _set_prices(model, ts, positions)
+        return
     done: list[_Before] = []
     try:
         for position in positions:
@@ -117,6 +115,14 @@ def revalue_portfolio(
         for before in done:
             before.restore()
         raise
+
+
+def has_loan(positions: Iterable[TradingPosition]) -> bool:
+    """Return whether one of these positions has a loan."""
+    for position in positions:  # noqa: SIM110 - runs on every bar, `any` takes three times as long
+        if position.loan is not None:
+            return True
+    return False
 
 
 @functools.cache
@@ -136,9 +142,9 @@ def _set_prices(model: ValuationModel, ts: datetime.datetime, positions: Collect
         if type(price) is not float or not 0 <= price <= MAX_NUMBER:
             prices = [_find_price(model, ts, position) for position in positions]
             break
-    for position, price in zip(positions, prices, strict=True):
+    for number, position in enumerate(positions):  # a strict `zip` takes three times as long
         position.last_pricing_at = ts
-        position.last_token_price = price
+        position.last_token_price = prices[number]
 
 
 def _find_price(model: ValuationModel, ts: datetime.datetime, position: TradingPosition) -> USDollarPrice:

@@ -60,8 +60,13 @@ class StrategyInputIndicators:
     def prepare_decision_cycle(self, cycle: int, timestamp: datetime.datetime) -> None:
         """Move to the next decision; the runner calls this before ``decide_trades``."""
         del cycle
+        if timestamp is not self.timestamp:
+            self.move_to(timestamp, to_us(timestamp))
+
+    def move_to(self, timestamp: datetime.datetime, now: int) -> None:
+        """Move to the next decision; `now` is the same time as given by `to_us`."""
         self.timestamp = timestamp
-        self._now = to_us(timestamp)
+        self._now = now
 
     def has_indicator(self, name: str) -> bool:
         """Return True if the strategy calculates the indicator."""
