@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from tradeexecutor.state.codec.bounds import check_values
 from tradeexecutor.state.codec.codec import Serialisable, TextKeeper
-from tradeexecutor.state.codec.deferred_series import defer_fields
+from tradeexecutor.state.codec.deferred_series import PrintedSeries, defer_fields
 from tradeexecutor.state.codec.kept_groups import KEEP_TEXTS
 from tradeexecutor.state.errors import InvalidValue, NotAvailable
 from tradeexecutor.state.trade_summary import TradeSummary
@@ -189,6 +189,14 @@ class WaitingSamples(Protocol):
         """Append all samples to these lists."""
         ...
 
+    def print_portfolio(self, earlier: list[PortfolioStatistics]) -> PrintedSeries | None:
+        """Return the texts of the samples of the portfolio, after earlier ones; None if objects are needed."""
+        ...
+
+    def print_positions(self, earlier: dict[int, list[PositionStatistics]]) -> PrintedSeries | None:
+        """Return the texts of the samples of the positions, after earlier ones; None if objects are needed."""
+        ...
+
 
 class _StatisticsSlots(TextKeeper):
     """The slots of the lists, and what waits to be written into them."""
@@ -228,8 +236,7 @@ def _write_before_use(cls: type[S]) -> type[S]:
         built = cls.__dict__[name]
         setattr(cls, f"_built_{name}", built)
         setattr(cls, name, property(_write_first(built.fget), _write_first(built.fset)))
-        # A save takes plain data that nobody has read as it is.
-        setattr(cls, f"_saved_{name}", property(_write_first(cls.__dict__[f"_{name}"].__get__)))
+        setattr(cls, f"_saved_{name}", property(_print_first(name, cls.__dict__[f"_{name}"].__get__)))
         cls.slot_names = cls.slot_names | {name: f"_saved_{name}"}
     return cls
 
@@ -241,6 +248,23 @@ def _write_first(use: Callable[..., Any]) -> Callable[..., Any]:
         return use(stats, *values)
 
     return write_and_use
+
+
+def _print_first(name: str, read_slot: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return a function that returns what a save writes: text of samples that wait, or data as it was read."""
+
+    def get(stats: _StatisticsSlots) -> Any:
+        if not stats.is_read:
+            with _writing:
+                waiting = stats.waiting
+                earlier = getattr(stats, f"_built_{name}") if waiting is not None else None
+                printed = None if waiting is None else getattr(waiting, f"print_{name}")(earlier)
+            if printed is not None:
+                return printed
+            stats.write_waiting()
+        return read_slot(stats)
+
+    return get
 
 
 def _keep_list(samples: list[PortfolioStatistics]) -> list[PortfolioStatistics]:
@@ -261,7 +285,8 @@ def _no_positions() -> dict[int, list[PositionStatistics]]:
 class Statistics(_StatisticsSlots):
     """All samples, oldest first; several may have the same time.
 
-    A backtest computes most of its samples when `portfolio` or `positions` is read for the first time.
+    A backtest computes most of its samples when `portfolio` or `positions` is read for the first time, and writes them
+    into a file without making objects of them.
     """
 
     #: Samples of the portfolio, oldest first.

@@ -6,13 +6,28 @@ are, in between.
 """
 
 import datetime
-from collections.abc import Sequence
+import itertools
+import operator
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias
 
+import orjson
+
+from tradeexecutor.state.codec.bounds import MAX_ENTRIES
+from tradeexecutor.state.codec.codec import dump, encode
+from tradeexecutor.state.codec.deferred_series import PrintedSeries
+from tradeexecutor.state.codec.memory import is_memory_limited
 from tradeexecutor.state.codec.short_constructor import make_short_constructor
-from tradeexecutor.state.errors import InvalidValue
+from tradeexecutor.state.errors import BadStateData, InvalidValue, UnencodableValue
 from tradeexecutor.state.statistics import PortfolioStatistics, PositionStatistics
 from tradeexecutor.state.types import USDollarAmount
-from tradeexecutor.statistics.spot_holding import SpotHolding
+from tradeexecutor.statistics.printed_samples import (
+    NotPrintable,
+    print_rows,
+    to_figures,
+    to_stamps,
+)
+from tradeexecutor.statistics.spot_holding import FIGURES, Figures, SpotHolding
 
 __all__ = ["NotedSamples", "Segment", "make_portfolio_sample"]
 
@@ -78,6 +93,10 @@ class Segment:
         make_sample = self.holdings[index].make_sample
         return [make_sample(ts, ts, price) for ts, price in zip(self.times, self.columns[index][1], strict=True)]
 
+    def calculate(self, index: int) -> list[Figures]:
+        """Return the figures of one of the positions on each bar, see `SpotHolding.calculate`."""
+        return list(map(self.holdings[index].calculate, self.columns[index][1]))
+
 
 class NotedSamples:
     """The samples that a run adds to a `Statistics`, in the order of time; implements `WaitingSamples`."""
@@ -142,3 +161,86 @@ class NotedSamples:
             samples = positions.setdefault(position_id, [])
             for part in parts:
                 samples.extend(part[0].make_position_samples(part[1]) if isinstance(part, tuple) else (part,))
+
+    def print_portfolio(self, earlier: list[PortfolioStatistics]) -> PrintedSeries | None:
+        """Return the texts of the samples of the portfolio; None if objects are needed."""
+        try:
+            return PrintedSeries(_print_list(earlier, self._portfolio))
+        except _OBSTACLES:
+            return None
+
+    def print_positions(self, earlier: dict[int, list[PositionStatistics]]) -> PrintedSeries | None:
+        """Return the texts of the samples of the positions; None if objects are needed."""
+        if not {int}.issuperset(map(type, earlier)):
+            return None
+        keys = {**earlier, **self._positions}
+        try:
+            return PrintedSeries(
+                {str(key): _print_list(earlier.get(key, ()), self._positions.get(key, ())) for key in keys}
+            )
+        except _OBSTACLES:
+            return None
+
+
+# --- Printing
+
+#: Errors after which the text is made of objects, so that the error of the save names the place of a wrong value.
+_OBSTACLES = (NotPrintable, BadStateData, UnencodableValue)
+
+_Part: TypeAlias = Segment | tuple[Segment, int] | PortfolioStatistics | PositionStatistics
+
+
+def _print_list(earlier: Sequence[PortfolioStatistics | PositionStatistics], parts: Iterable[_Part]) -> orjson.Fragment:
+    """Return the JSON text of a list: samples, and then those of the parts, as many of them at once as possible."""
+    if is_memory_limited():  # the text of all is longer than a limited process may print at once
+        raise NotPrintable
+    texts: list[bytes] = []
+    count = len(earlier)
+    for kind, group in itertools.groupby((*earlier, *parts), type):
+        alike: list[Any] = list(group)
+        if kind is Segment:
+            count += sum(len(segment.times) for segment in alike)
+            texts.append(_print_portfolio_rows(alike))
+        elif kind is tuple:
+            count += sum(len(segment.times) for segment, _ in alike)
+            texts.append(_print_position_rows(alike))
+        else:
+            texts.append(dump([encode(sample) for sample in alike]))
+    if count > MAX_ENTRIES:
+        raise NotPrintable
+    if len(texts) == 1:  # nearly always; saves a copy of a long text
+        return orjson.Fragment(texts[0])
+    return orjson.Fragment(b"[" + b",".join(text[1:-1] for text in texts) + b"]")
+
+
+def _print_portfolio_rows(segments: list[Segment]) -> bytes:
+    """Return the JSON text of a list of samples of the portfolio."""
+    times: list[datetime.datetime] = []
+    equities: list[USDollarAmount] = []
+    cash: list[USDollarAmount] = []
+    for segment in segments:
+        times += segment.times
+        equities += segment.get_equities()
+        cash += [segment.cash] * len(segment.times)
+    totals = to_figures(map(operator.add, equities, cash))
+    columns = {
+        "calculated_at": to_stamps(times),
+        "total_equity": totals,
+        "net_asset_value": totals,
+        "free_cash": to_figures(cash),
+        "open_position_equity": to_figures(equities),
+    }
+    return print_rows(PortfolioStatistics, columns)
+
+
+def _print_position_rows(parts: list[tuple[Segment, int]]) -> bytes:
+    """Return the JSON text of a list of samples of a position."""
+    times: list[datetime.datetime] = []
+    rows: list[Figures] = []
+    for segment, index in parts:
+        times += segment.times
+        rows += segment.calculate(index)
+    stamps = to_stamps(times)
+    columns = {"calculated_at": stamps, "last_valuation_at": stamps}
+    columns |= {name: to_figures(values) for name, values in zip(FIGURES, zip(*rows, strict=True), strict=True)}
+    return print_rows(PositionStatistics, columns)

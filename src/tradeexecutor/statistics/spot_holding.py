@@ -9,6 +9,7 @@ With the sums, a sample follows from the price of the position alone.
 import dataclasses
 import datetime
 from collections.abc import Iterable
+from typing import TypeAlias
 
 from tradeexecutor.accounting.values import MAX_NUMBER
 from tradeexecutor.state.codec.short_constructor import make_short_constructor
@@ -23,13 +24,17 @@ from tradeexecutor.state.statistics import PositionStatistics
 from tradeexecutor.state.trade.totals import TradesById, TradeTotals
 from tradeexecutor.state.types import USDollarAmount, USDollarPrice
 
-__all__ = ["SpotHolding", "make_holding"]
+__all__ = ["FIGURES", "Figures", "SpotHolding", "make_holding"]
 
 _SPOT = TradingPairKind.spot_market_hold
 
-_make_sample = make_short_constructor(
-    PositionStatistics, [field.name for field in dataclasses.fields(PositionStatistics)], InvalidValue
-)
+_FIELDS = [field.name for field in dataclasses.fields(PositionStatistics)]
+_make_sample = make_short_constructor(PositionStatistics, _FIELDS, InvalidValue)
+
+#: The fields of a sample that follow from the price: all after the two times.
+FIGURES = _FIELDS[2:]
+#: Their values.
+Figures: TypeAlias = tuple[float, ...]
 
 
 class SpotHolding:
@@ -107,19 +112,13 @@ class SpotHolding:
         sums = (self.quantity, self.realised, self.invested, self.entry_price)
         return 0 < self.tokens <= MAX_NUMBER and all(abs(value) <= MAX_NUMBER for value in sums)
 
-    # The formulas of `calculate_position_statistics`, in the same order of operations.
-
-    def make_sample(
-        self, ts: datetime.datetime, valued_at: datetime.datetime, price: USDollarPrice
-    ) -> PositionStatistics:
-        """Return the sample of the position at a price, USD, and the time of the price, naive UTC."""
+    def calculate(self, price: USDollarPrice) -> Figures:
+        """Return the figures of a sample at a price, USD, with the formulas of `calculate_position_statistics`."""
         profit = self.realised + ((price - self.entry_price) * self.quantity + 0.0)
         assets = self.quantity * price
         supply, initial_price = self.share_supply, self.initial_share_price
         share_price = assets / supply
-        return _make_sample(  # the fields in their order
-            ts,
-            valued_at,
+        return (
             profit / self.invested if self.invested else 0,
             profit,
             self.quantity,
@@ -130,6 +129,12 @@ class SpotHolding:
             assets - supply * initial_price,
             price,
         )
+
+    def make_sample(
+        self, ts: datetime.datetime, valued_at: datetime.datetime, price: USDollarPrice
+    ) -> PositionStatistics:
+        """Return the sample of the position at a price, USD, and the time of the price, naive UTC."""
+        return _make_sample(ts, valued_at, *self.calculate(price))
 
     def get_values(self, prices: Iterable[USDollarPrice]) -> list[USDollarAmount]:
         """Return the values in the samples at these prices, USD."""

@@ -25,6 +25,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple, TypeVar, cast
 
 import msgspec
+import orjson
 
 from tradeexecutor.state.codec.annotations import field_types, is_optional, strip_optional
 from tradeexecutor.state.codec.bounds import BoundedInt, limit_entries
@@ -33,7 +34,7 @@ from tradeexecutor.state.codec.encoded_values import encode_decimal
 from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
 from tradeexecutor.state.types import Duration, UTCDatetime, encode_time, from_epoch, from_seconds, to_seconds
 
-__all__ = ["MAX_FIGURE", "DeferredSeries", "defer_fields", "parse_series"]
+__all__ = ["MAX_FIGURE", "DeferredSeries", "PrintedSeries", "defer_fields", "parse_series"]
 
 T = TypeVar("T", bound=type)
 
@@ -145,6 +146,25 @@ class DeferredSeries:
                 _make_canonical(_list_rows(self._rows), self._layout)
                 self._is_canonical = True
         return self._rows
+
+
+class PrintedSeries:
+    """What a save writes for a field whose objects are not built.
+
+    Attributes
+    ----------
+    tree
+        Plain JSON data, of which parts are JSON text.
+    """
+
+    __slots__ = ("tree",)
+
+    def __init__(self, tree: Any) -> None:
+        self.tree = tree
+
+    def make_plain(self) -> Any:
+        """Return the plain JSON data that the encoder would make of the objects."""
+        return orjson.loads(orjson.dumps(self.tree))
 
 
 def _list_rows(rows: Any) -> list[Any]:
