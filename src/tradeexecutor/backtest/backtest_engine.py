@@ -100,7 +100,8 @@ def find_decision_times(
     start_at, end_at
         Period, inclusive and exclusive, naive UTC.
     """
-    starts = np.unique(np.concatenate([universe.get_candles(pair).starts for pair in universe.iterate_pairs()]))
+    columns = [universe.get_candles(pair).starts for pair in universe.iterate_pairs()]
+    starts = np.unique(np.concatenate(columns)) if len(columns) > 1 else columns[0]
     starts = starts[(starts >= to_us(start_at)) & (starts < to_us(end_at))]
     if cycle_duration is not None and cycle_duration is not CycleDuration.cycle_unknown:
         step = cycle_duration.to_timedelta() // datetime.timedelta(microseconds=1)
@@ -251,7 +252,8 @@ class BacktestEngine:
 
     def _get_moments(self) -> NDArray[np.int64]:
         """Return the times of the decisions, us."""
-        return np.array(self.decision_times, dtype="datetime64[us]").astype(np.int64)
+        # NumPy takes eight times as long to convert them.
+        return np.array(list(map(to_us, self.decision_times)), dtype=np.int64)
 
     def _find_steps_with_samples(self, moments: NDArray[np.int64]) -> list[bool]:
         """Return for each decision whether the equity may be recorded between it and the next one."""
