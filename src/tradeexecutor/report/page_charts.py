@@ -103,7 +103,9 @@ def _draw(chart: Chart, state: State, options: ChartOptions) -> DrawnChart | Not
     if reason is not None:
         return NotDrawn(chart.title, reason)
     made = make_drawn_chart(
-        chart.title, chart.description, lambda theme: chart.draw(state, replace(options, theme=theme))
+        chart.title,
+        chart.description,
+        lambda theme: light if theme == "light" else chart.draw(state, replace(options, theme=theme)),
     )
     if made is None:
         return NotDrawn(chart.title, f"too much for a page, see `tradeexecutor chart {chart.name}`")
