@@ -1,5 +1,8 @@
 """Revaluing positions at current prices."""
 
+# Writes the slot of a watched field, see `codec.watched_record`.
+# pyright: reportPrivateUsage=false
+
 import dataclasses
 import datetime
 import functools
@@ -144,7 +147,9 @@ def _set_prices(model: ValuationModel, ts: datetime.datetime, positions: Collect
             break
     for number, position in enumerate(positions):  # a strict `zip` takes three times as long
         position.last_pricing_at = ts
-        position.last_token_price = prices[number]
+        position._last_token_price = prices[number]
+        if position._link is not None:  # tells the kept equity, like an assignment to `last_token_price`
+            position.detach()
 
 
 def _find_price(model: ValuationModel, ts: datetime.datetime, position: TradingPosition) -> USDollarPrice:

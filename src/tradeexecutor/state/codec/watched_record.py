@@ -82,10 +82,13 @@ class WatchedRecord(OpenAttributes):
 
 
 def watch_fields(cls: C) -> C:
-    """Make a data class report assignments to the fields whose slots its base class declares, see the module."""
+    """Make a data class report assignments to the fields whose slots its base class declares, see the module.
+
+    Fields that `watch_dictionary` has made properties already stay as they are.
+    """
     declared = {slot for base in cls.__bases__ for slot in inspect.get_annotations(base)}
     for name in [field.name for field in dataclasses.fields(cls)]:
-        if f"_{name}" in declared:
+        if f"_{name}" in declared and name not in cls.slot_names:
             _make_property(cls, name, _detach_on_assignment(cls, name))
     return cls
 

@@ -5,6 +5,7 @@
 *Net assets* (`calculate_net_assets`) include everything, and each dollar once.
 """
 
+import datetime
 from collections import defaultdict
 
 from tradeexecutor.state.contract import contract_signature, warn_ignored
@@ -19,6 +20,7 @@ from tradeexecutor.state.portfolio.lookup import (
     get_open_loans,
 )
 from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.position.grouping import SCANNED_POSITIONS
 from tradeexecutor.state.position.value import get_spot_equity
 from tradeexecutor.state.trade import TradeStatus
 from tradeexecutor.state.types import USDollarAmount
@@ -45,7 +47,7 @@ def calculate_total_equity(portfolio: PortfolioFields) -> USDollarAmount:
     Capital in flight is what started trades have taken out of the cash: bridge transfers in transit, pending vault
     deposits, and reserves on their way into a loan or into a position that a trigger is opening.
     """
-    # Runs for every new trade, so it makes one pass instead of one for each of the five parts.
+    # One pass instead of one for each of the five parts.
     total = get_cash(portfolio)
     for position in portfolio.open_positions.values():
         kind = position.pair.kind
@@ -57,6 +59,16 @@ def calculate_total_equity(portfolio: PortfolioFields) -> USDollarAmount:
         for position in portfolio.pending_positions.values():
             total += _get_net_assets(position)
     return total
+
+
+def calculate_equity_for_plan(portfolio: PortfolioFields, planned_at: datetime.datetime) -> USDollarAmount:
+    """Return `calculate_total_equity` for a trade of a decision; adds up many positions once for all of its trades."""
+    positions = portfolio.open_positions
+    if len(positions) > SCANNED_POSITIONS and not portfolio.pending_positions:
+        kept = portfolio.get_kept_equity().find(positions, get_cash(portfolio), planned_at)
+        if kept is not None:
+            return kept
+    return calculate_total_equity(portfolio)
 
 
 @contract_signature

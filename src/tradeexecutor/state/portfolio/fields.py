@@ -7,6 +7,7 @@ import msgspec
 from tradeexecutor.state.codec.codec import OpenAttributes
 from tradeexecutor.state.codec.kept_groups import KEEP_TEXTS
 from tradeexecutor.state.owner import Owner
+from tradeexecutor.state.portfolio.kept_equity import KeptEquity
 from tradeexecutor.state.portfolio.trade_index import TradeIndex
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.position.grouping import PositionsById
@@ -27,6 +28,8 @@ class HighestIds(msgspec.Struct, frozen=True, gc=False):
 class _Indexed(OpenAttributes):
     #: Set when a trade is first looked up; not part of the data.
     _trade_index: TradeIndex | None = None
+    #: Set when a trade is first planned beside many positions; not part of the data.
+    _kept_equity: KeptEquity | None = None
     #: The highest ids at the time when the first new id was given out; not part of the data.
     highest_ids: HighestIds | None = None
     #: The thread to which the state belongs; not part of the data.
@@ -38,6 +41,13 @@ class _Indexed(OpenAttributes):
         if index is None:
             index = self._trade_index = TradeIndex()
         return index
+
+    def get_kept_equity(self) -> KeptEquity:
+        """Return what keeps the equity while trades are planned."""
+        kept = self._kept_equity
+        if kept is None:
+            kept = self._kept_equity = KeptEquity()
+        return kept
 
 
 @dataclass(slots=True, eq=False, repr=False)

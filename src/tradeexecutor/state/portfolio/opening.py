@@ -27,7 +27,7 @@ from tradeexecutor.state.identifier.dust import (
     get_close_epsilon_for_pair,
     get_dust_epsilon_for_pair,
 )
-from tradeexecutor.state.portfolio.equity import calculate_total_equity
+from tradeexecutor.state.portfolio.equity import calculate_equity_for_plan, calculate_total_equity
 from tradeexecutor.state.portfolio.fields import PortfolioFields
 from tradeexecutor.state.portfolio.ids import (
     get_next_balance_update_id,
@@ -211,7 +211,7 @@ def request_trade(
             request.reserve_currency,
             request.reserve_currency_price,
         )
-    portfolio_value = calculate_total_equity(portfolio)
+    portfolio_value = calculate_equity_for_plan(portfolio, request.strategy_cycle_at)
     trade = position.plan_trade(request, get_next_trade_id(portfolio), portfolio_value)
     planned = trade._planned_quantity
     is_sell = planned < ZERO_DECIMAL

@@ -253,9 +253,10 @@ class TradeIndex:
         else:
             self._removed[id(entry)] = entry
 
-    def entry_changed(self, table: WatchedDict[Any, Any], entry: TradeExecution) -> None:
-        """Read the transactions of the trade in every look-up again."""
-        self._live[id(entry)] = entry
+    def entry_changed(self, table: WatchedDict[Any, Any], entry: Any) -> None:
+        """Read the transactions of a trade in every look-up again."""
+        if isinstance(entry, TradeExecution):
+            self._live[id(entry)] = entry
 
     def dict_changed(self, table: WatchedDict[Any, Any]) -> None:
         """Add all trades of a table again; a changed position table discards the index."""

@@ -55,16 +55,19 @@ class BalanceUpdatesById(WatchedDict[int, BalanceUpdate]):
         self._sums = _Sums()
 
     def on_removed(self, key: int, entry: BalanceUpdate) -> None:
-        """Discard the cached sums."""
+        """Discard the cached sums and notify the listeners."""
         self._sums = _Sums()
+        super().on_removed(key, entry)
 
     def on_entry_changed(self, entry: BalanceUpdate) -> None:
-        """Discard the cached sums."""
+        """Discard the cached sums and notify the listeners."""
         self._sums = _Sums()
+        super().on_entry_changed(entry)
 
     def on_changed(self) -> None:
-        """Discard the cached sums."""
+        """Discard the cached sums and notify the listeners."""
         self._sums = _Sums()
+        super().on_changed()
 
     def _add_up(self) -> tuple[_Sums, list[BalanceUpdate]]:
         """Return the cached sums of the first events, and the events that are not in them."""

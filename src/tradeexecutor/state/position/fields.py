@@ -8,7 +8,7 @@ from tradeexecutor.accounting.values import require_standard_utc
 from tradeexecutor.state.balance_update import BalanceUpdate
 from tradeexecutor.state.codec.bounds import has_wrong_value, refuse_values
 from tradeexecutor.state.codec.codec import Serialisable
-from tradeexecutor.state.codec.watched_record import watch_dictionary
+from tradeexecutor.state.codec.watched_record import WatchedRecord, watch_dictionary, watch_fields
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.generic_position import GenericPosition
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
@@ -63,15 +63,19 @@ class TriggerPriceUpdate(Serialisable):
             raise InvalidValue(f"mid_price must be a float, got {self.mid_price!r}")
 
 
-class PositionSlots(GenericPosition):
-    """The slot of the watched dictionary of a position; the trade index of the portfolio depends on it."""
+class PositionSlots(GenericPosition, WatchedRecord):
+    """The slots of the watched fields of a position; trade index and kept equity of a portfolio depend on them."""
 
     __slots__ = ()
 
     _trades: dict[int, TradeExecution]
+    _balance_updates: dict[int, BalanceUpdate]
+    _last_token_price: USDollarPrice
 
 
+@watch_fields
 @watch_dictionary("trades")
+@watch_dictionary("balance_updates")
 @dataclass(slots=True, eq=False, repr=False)
 class PositionFields(PositionSlots):
     """Fields of a position. Users see `tradeexecutor.state.position.TradingPosition`.
@@ -146,8 +150,8 @@ class PositionFields(PositionSlots):
             refuse_values(self, InvalidValue)
         if not isinstance(self._trades, TradesById):
             self._trades = TradesById(self._trades)
-        if not isinstance(self.balance_updates, BalanceUpdatesById):
-            self.balance_updates = BalanceUpdatesById(self.balance_updates)
+        if not isinstance(self._balance_updates, BalanceUpdatesById):
+            self._balance_updates = BalanceUpdatesById(self._balance_updates)
         self.check_rules()
 
     def check_rules(self) -> None:
@@ -156,14 +160,14 @@ class PositionFields(PositionSlots):
             raise InvalidValue(f"position id must be positive, got {self.position_id}")
         if self.last_pricing_at is None or self.reserve_currency is None:  # pyright: ignore[reportUnnecessaryComparison]
             raise InvalidValue(f"position #{self.position_id} needs last_pricing_at and reserve_currency")
-        if not self.last_token_price >= 0 or not self.last_reserve_price >= 0:
+        if not self._last_token_price >= 0 or not self.last_reserve_price >= 0:
             raise InvalidValue(
                 f"position #{self.position_id} prices must not be negative: "
                 f"{self.last_token_price}, {self.last_reserve_price}"
             )
         if type(self.opened_at) is not datetime.datetime or self.opened_at.tzinfo is not None:
             require_standard_utc(self.opened_at, f"position #{self.position_id} opened_at", InvalidValue)
-        for value in (self.last_token_price, self.stop_loss):
+        for value in (self._last_token_price, self.stop_loss):
             if value is not None and type(value) is not float and type(value).__module__ == "numpy":
                 raise InvalidValue(f"position #{self.position_id} prices must be Python floats, got {value!r}")
 

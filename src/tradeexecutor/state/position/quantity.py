@@ -41,19 +41,19 @@ _LOWEST_ZERO = -QUANTITY_EPSILON
 
 def get_balance_update_events(position: PositionFields) -> Iterable[BalanceUpdate]:
     """Return deposits, redemptions, interest and corrections, oldest first."""
-    return position.balance_updates.values()
+    return position._balance_updates.values()
 
 
 def add_balance_update_event(position: PositionFields, event: BalanceUpdate) -> None:
     """Add an event to the table, under its id."""
-    book_balance_update(position.balance_updates, event, f"position #{position.position_id}")
+    book_balance_update(position._balance_updates, event, f"position #{position.position_id}")
 
 
 def get_base_token_balance_update_quantity(position: PositionFields) -> Decimal:
     """Return the sum of all balance events in the base token."""
-    if not position.balance_updates:
+    if not position._balance_updates:
         return ZERO_DECIMAL
-    return sum_balance_updates_of_asset(position.balance_updates, position.pair.base)
+    return sum_balance_updates_of_asset(position._balance_updates, position.pair.base)
 
 
 def get_redeemed(position: PositionFields) -> Decimal:
@@ -79,7 +79,7 @@ def calculate_accrued_interest_quantity(position: PositionFields, asset: AssetId
     """
     if asset.underlying is None:
         raise InvalidValue(f"{asset} does not accrue interest")
-    return sum_interest(position.balance_updates, asset)
+    return sum_interest(position._balance_updates, asset)
 
 
 # --- Quantities
@@ -115,7 +115,7 @@ def sum_quantities(position: PositionFields, settled: TradeTotals, rest: Iterabl
                 total += executed
             else:
                 total += trade.get_position_quantity()
-    if not position.balance_updates and total > QUANTITY_EPSILON:  # nearly always: saves a call
+    if not position._balance_updates and total > QUANTITY_EPSILON:  # nearly always: saves a call
         return total
     return _add_balance_updates(position, total)
 
@@ -140,8 +140,8 @@ def get_settled_quantity(position: PositionFields) -> Decimal | None:
 
 def _add_balance_updates(position: PositionFields, total: Decimal) -> Decimal:
     """Return the sum of the trades and the balance events, base token units; dust is zero."""
-    if position.balance_updates:
-        updates = add_balance_updates_of_asset(position.balance_updates, position.pair.base)
+    if position._balance_updates:
+        updates = add_balance_updates_of_asset(position._balance_updates, position.pair.base)
         total = total - updates if position.pair.kind.is_shorting() else total + updates
     return total if total > QUANTITY_EPSILON or total < _LOWEST_ZERO else ZERO_DECIMAL
 

@@ -68,7 +68,7 @@ def get_sell_value(position: PositionFields) -> USDollarAmount:
 
 def get_current_price(position: PositionFields) -> USDollarPrice:
     """Return the price of the latest valuation, USD per base token."""
-    return position.last_token_price
+    return position._last_token_price
 
 
 def get_opening_price(position: PositionFields) -> USDollarPrice:
@@ -142,7 +142,7 @@ def calculate_value_using_price(
     value = float(tokens) * token_price
     if reserve:  # nearly never; converting a Decimal takes as long as all of the above
         value += float(reserve) * reserve_price
-    if position.balance_updates:
+    if position._balance_updates:
         updates = float(get_base_token_balance_update_quantity(position)) * token_price
         value = value - updates if position.pair.kind.is_shorting() else value + updates
     if include_interest and position.loan is not None:
@@ -157,23 +157,23 @@ def get_equity(position: PositionFields) -> USDollarAmount:
     """
     kind = position.pair.kind
     if kind in _PRICED_KINDS:
-        return calculate_value_using_price(position, position.last_token_price, position.last_reserve_price, False)
+        return calculate_value_using_price(position, position._last_token_price, position.last_reserve_price, False)
     if kind is _CCTP_BRIDGE:
-        gross = calculate_value_using_price(position, position.last_token_price, position.last_reserve_price, False)
-        return gross - float(position.bridge_capital_allocated) * position.last_token_price
+        gross = calculate_value_using_price(position, position._last_token_price, position.last_reserve_price, False)
+        return gross - float(position.bridge_capital_allocated) * position._last_token_price
     return 0
 
 
 def get_spot_equity(position: PositionFields) -> USDollarAmount:
     """Return `get_equity` of a spot position; in a third of the time if its trades are added up, or one is planned."""
     trades = position._trades
-    if isinstance(trades, TradesById) and not position.balance_updates:
+    if isinstance(trades, TradesById) and not position._balance_updates:
         settled, uncounted = trades._settled, len(trades) - trades._settled_count
         if uncounted == 1:
             last = next(reversed(trades.values()))
             uncounted = 0 if last._executed_quantity is None and last._started_at is None else 1
         if not uncounted and not settled.locked_reserve:
-            return settled.get_tokens_as_float() * position.last_token_price
+            return settled.get_tokens_as_float() * position._last_token_price
     return get_equity(position)
 
 
@@ -193,7 +193,7 @@ def get_value(position: PositionFields, include_interest: bool = True) -> USDoll
     kind = position.pair.kind
     if kind in _PRICED_KINDS:
         return calculate_value_using_price(
-            position, position.last_token_price, position.last_reserve_price, include_interest
+            position, position._last_token_price, position.last_reserve_price, include_interest
         )
     if kind.is_cctp_bridge():
         return float(get_quantity(position))
@@ -244,7 +244,7 @@ def calculate_quantity_usd_value(position: PositionFields, quantity: Decimal) ->
     """Return the value of `quantity` base tokens at the latest valuation, USD."""
     if quantity == 0:
         return 0
-    price: USDollarPrice | None = position.last_token_price
+    price: USDollarPrice | None = position._last_token_price
     return float(quantity) * (get_original_planned_price(position) if price is None else price)  # pyright: ignore[reportUnnecessaryComparison]
 
 

@@ -186,8 +186,9 @@ class TradesById(WatchedDict[int, TradeExecution]):
         super().on_removed(key, entry)
 
     def on_entry_changed(self, entry: TradeExecution) -> None:
-        """Discard the cached totals and notify the listeners."""
-        self.forget()
+        """Discard the cached totals if the trade is in them, and notify the listeners."""
+        if self._settled_count and not any(trade is entry for trade in self.get_uncounted()):
+            self.forget()
         super().on_entry_changed(entry)
 
     def on_changed(self) -> None:
