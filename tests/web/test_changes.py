@@ -23,7 +23,7 @@ from tradeexecutor.web.app import Settings, make_app
 from tradeexecutor.web.caching import Computations
 from tradeexecutor.web.changes import ChangeStreams, StreamLimits, Watcher
 from tradeexecutor.web.endpoints import Site
-from tradeexecutor.web.sources import read_catalogue
+from tradeexecutor.web.sources import Saved, read_catalogue
 
 #: So few that a client that is away for long has to begin again.
 SMALL = StreamLimits(interval=0.005, max_kept=1_500, heartbeat=0.05)
@@ -51,9 +51,14 @@ class Client:
     wrong: list[str] = field(default_factory=list)
 
     def receive(self, frame: bytes) -> None:
-        if frame.startswith((b":", b"retry")):
+        if frame.startswith(b"retry"):
             return
         kind, key, data = parse_event(frame)
+        if kind == "heartbeat":
+            # A save whose patch still waits for this follower is not named yet.
+            if data["id"] != self.last:
+                self.wrong.append(f"heartbeat of {data['id']} after {self.last}")
+            return
         if kind == "snapshot":
             self.tree = data["document"]
             self.snapshots += 1
@@ -188,7 +193,44 @@ def test_a_follower_that_has_everything_gets_nothing_but_heartbeats(tmp_path: Pa
         strategy = site.catalogue.list()[0]
         watcher = ChangeStreams(site.computations, SMALL).get_watcher(strategy)
         frames = watcher.follow(strategy.read().key)
-        assert await anext(frames) == b": heartbeat\n\n"
+        for _ in range(2):
+            assert parse_event(await anext(frames)) == ("heartbeat", None, {"id": strategy.read().key})
+        await frames.aclose()
+        site.computations.close()
+
+    with store:
+        asyncio.run(talk())
+
+
+def test_a_heartbeat_names_the_save_of_the_events_before_it_not_the_newest(tmp_path: Path):
+    store, place = make_file(tmp_path)
+
+    async def talk() -> None:
+        state = State()
+        store.sync(state)
+        site = Site(read_catalogue([place]))
+        strategy = site.catalogue.list()[0]
+        first = strategy.read().key
+        watcher = Watcher(strategy, site.computations, StreamLimits(heartbeat=0.001), Saved.read_tree)
+        frames = watcher.follow(None)
+        assert parse_event(await anext(frames))[:2] == ("snapshot", first)
+        assert parse_event(await anext(frames)) == ("heartbeat", None, {"id": first})
+        state.cycle += 1
+        store.sync(state)
+        asked = asyncio.ensure_future(anext(frames))
+        await asyncio.sleep(0)  # it waits for news, and the time of a heartbeat passes while the save is read
+        await asyncio.wait_for(watcher.look(), 60)
+        second = strategy.read().key
+        told: list[tuple[str, str | None]] = []
+        while not told or told[-1] != ("heartbeat", second):
+            kind, _, data = parse_event(await asked)
+            told.append((kind, data["id"]))
+            asked = asyncio.ensure_future(anext(frames))
+        place_of_patch = told.index(("patch", second))
+        assert set(told[:place_of_patch]) <= {("heartbeat", first)}
+        assert told[place_of_patch:] == [("patch", second), ("heartbeat", second)]
+        asked.cancel()
+        await asyncio.gather(asked, return_exceptions=True)
         await frames.aclose()
         site.computations.close()
 
@@ -250,8 +292,7 @@ def test_a_follower_is_told_that_the_state_is_damaged_and_that_it_is_well_again(
         kind, data = "", {}
         while kind != "error":
             frame = await anext(frames)
-            if not frame.startswith(b":"):
-                kind, _, data = parse_event(frame)
+            kind, _, data = parse_event(frame)
         assert data["status"] == 503
         place.write_bytes(text)
         store.close()

@@ -112,17 +112,17 @@ def test_a_stream_without_news_has_heartbeats_and_ends_when_the_server_does(tmp_
     site = Site(read_catalogue([path]))
     (strategy,) = site.catalogue.list()
 
-    async def follow() -> list[bytes]:
+    async def follow() -> list[tuple[str, Any]]:
         watcher = SaveWatcher(strategy, site.computations, SaveLimits(heartbeat=0.001))
         await watcher.look()
-        found: list[bytes] = []
+        found: list[tuple[str, Any]] = []
         async for frame in watcher.follow(strategy.read().key):
-            found.append(frame)
+            found.append(parse(frame))
             if len(found) == 2:
                 watcher.close()
         return found
 
-    assert set(asyncio.run(follow())) == {b": heartbeat\n\n"}
+    assert asyncio.run(follow()) == [("heartbeat", {"id": strategy.read().key})] * 2
     site.computations.close()
 
 

@@ -6,10 +6,11 @@ A follower keeps the JSON tree of the state and the id of the last event. The ev
 ``snapshot``   the whole tree, to begin with, and whenever the changes since the follower's save are not known
 ``patch``      operations that turn the tree of the save ``before`` into that of the save ``id``
 ``error``      the state cannot be read at present; the stream goes on
+``heartbeat``  nothing has happened for a while; ``id`` is the save to which the events before have led
 =============  =======================================================================================
 
 The id of an event is that of its save. A follower that reconnects sends it as ``Last-Event-ID``, and gets what it has
-missed; each event names the save ``before`` it, so that a gap is noticed in any case.
+missed; each event names the save ``before`` it, so that a gap is noticed by the event after it, or by the heartbeat.
 
 One watcher for each strategy looks for a new save while anybody follows it. The events are made once and shared by all
 followers. A follower that does not read fast enough is cut off: it has `MAX_WAITING` bytes, and `SEND_TIMEOUT` seconds
@@ -29,9 +30,8 @@ from tradeexecutor.state.codec.json_patch import make_patch
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.types import to_epoch
 from tradeexecutor.web.caching import Computations
-from tradeexecutor.web.event_stream import format_event, send_events
+from tradeexecutor.web.event_stream import Streams, format_event, format_heartbeat
 from tradeexecutor.web.problems import ProblemRaised, describe_exception
-from tradeexecutor.web.security import Receive, Send
 from tradeexecutor.web.sources import Saved, Strategy
 
 __all__ = ["ChangeStreams", "Event", "StreamLimits", "Watcher"]
@@ -50,7 +50,7 @@ class StreamLimits:
     interval
         Time between two looks for a new save, seconds.
     heartbeat
-        Time after which a comment is sent if nothing happened, seconds.
+        Time after which a ``heartbeat`` is sent if nothing happened, seconds.
     send_timeout
         Time that a follower has to take a piece of 64 kB, seconds.
     max_waiting
@@ -103,6 +103,8 @@ class Follower:
 
     waiting: deque[Event] = field(default_factory=deque[Event])
     size: int = 0
+    #: Key of the save that the follower has when it has read everything that was sent to it.
+    told: str | None = None
     #: Sent instead of patches.
     problem: bytes | None = None
     is_cut: bool = False
@@ -125,6 +127,7 @@ class Follower:
             return None
         event = self.waiting.popleft()
         self.size -= len(event.frame)
+        self.told = event.after
         return event
 
 
@@ -148,7 +151,7 @@ class Watcher:
         self._get_tree = get_tree
         self._computations = computations
         self._limits = limits
-        self.followers: set[Follower] = set()
+        self._followers: set[Follower] = set()
         self._events: deque[Event] = deque()
         self._size = 0
         self._saved: Saved | None = None
@@ -157,6 +160,11 @@ class Watcher:
         self._problem: str | None = None
         self._task: asyncio.Task[None] | None = None
         self._looking = asyncio.Lock()
+
+    @property
+    def followers(self) -> int:
+        """Number of followers."""
+        return len(self._followers)
 
     # --- Looking for new saves
 
@@ -192,7 +200,7 @@ class Watcher:
         self._size += len(event.frame)
         while self._size > self._limits.max_kept and len(self._events) > 1:
             self._size -= len(self._events.popleft().frame)
-        for follower in self.followers:
+        for follower in self._followers:
             follower.offer(event, self._limits.max_waiting)
 
     async def _watch(self) -> None:
@@ -213,7 +221,7 @@ class Watcher:
         if problem.detail == self._problem:
             return
         self._problem = problem.detail
-        for follower in self.followers:
+        for follower in self._followers:
             follower.problem = format_event("error", {"status": problem.status, "detail": problem.detail})
             follower.wake.set()
 
@@ -245,7 +253,7 @@ class Watcher:
                     try:
                         await asyncio.wait_for(follower.wake.wait(), self._limits.heartbeat)
                     except TimeoutError:
-                        yield b": heartbeat\n\n"
+                        yield format_heartbeat(follower.told)
         finally:
             self._stop(follower)
 
@@ -258,10 +266,11 @@ class Watcher:
             frame = None if missed is not None else await self._get_snapshot(saved, last)
             if self._saved is saved:  # otherwise another save came while the snapshot was made
                 break
+        follower.told = saved.key if missed is None else last
         for event in missed or ():
             follower.waiting.append(event)
             follower.size += len(event.frame)
-        self.followers.add(follower)
+        self._followers.add(follower)
         if self._task is None:
             self._task = asyncio.create_task(self._watch())
         return frame
@@ -283,15 +292,15 @@ class Watcher:
         return self._snapshot[1]
 
     def _stop(self, follower: Follower) -> None:
-        self.followers.discard(follower)
-        if not self.followers and self._task is not None:
+        self._followers.discard(follower)
+        if not self._followers and self._task is not None:
             self._task.cancel()
             self._task = None
             self._snapshot = None
 
     def close(self) -> None:
         """End the stream of all followers."""
-        for follower in self.followers:
+        for follower in self._followers:
             follower.is_cut = True
             follower.wake.set()
 
@@ -323,7 +332,7 @@ class DatabaseWatcher(Watcher):
         return tree, events
 
 
-class ChangeStreams:
+class ChangeStreams(Streams[Watcher]):
     """The streams of all strategies.
 
     Parameters
@@ -342,42 +351,10 @@ class ChangeStreams:
         limits: StreamLimits | None = None,
         get_tree: GetTree = Saved.read_tree,
     ):
-        self._computations = computations
-        self._get_tree = get_tree
-        self.limits = limits or StreamLimits()
-        self._watchers: dict[str, Watcher] = {}
-        self._is_closed = False
+        known = limits or StreamLimits()
 
-    @property
-    def followers(self) -> int:
-        """Number of followers of all strategies."""
-        return sum(len(watcher.followers) for watcher in self._watchers.values())
-
-    def get_watcher(self, strategy: Strategy) -> Watcher:
-        """Return the watcher of a strategy."""
-        if strategy.id not in self._watchers:
+        def make_watcher(strategy: Strategy) -> Watcher:
             kind = Watcher if isinstance(strategy.place, Path) else DatabaseWatcher
-            self._watchers[strategy.id] = kind(strategy, self._computations, self.limits, self._get_tree)
-        return self._watchers[strategy.id]
+            return kind(strategy, computations, known, get_tree)
 
-    async def send(self, strategy: Strategy, last: str | None, receive: Receive, send: Send) -> None:
-        """Send the stream of a strategy until the client leaves, is cut off, or the server ends.
-
-        Raises
-        ------
-        ProblemRaised
-            There are too many followers.
-        TradeExecutorError, OSError
-            The state cannot be read at the beginning.
-        """
-        if self.followers >= self.limits.max_followers or self._is_closed:
-            raise ProblemRaised(503, "there are too many followers", {"Retry-After": "30"})
-        watcher = self.get_watcher(strategy)
-        await watcher.look()
-        await send_events(watcher.follow(last), receive, send, self.limits.send_timeout)
-
-    def close(self) -> None:
-        """End all streams."""
-        self._is_closed = True
-        for watcher in self._watchers.values():
-            watcher.close()
+        super().__init__(known, make_watcher)

@@ -1,10 +1,10 @@
 """The stream of saves: that something was saved, and its key, at once. For pages that ask for what they show.
 
 Each event is called ``save``, and has the key of the newest save as its id; saves between two events are left out. An
-``error`` says that the state cannot be read at present. Other than for the patches of `tradeexecutor.web.changes`,
-nothing is compared and nothing waits for slow followers. A file is looked at twenty times a second, with one call of
-the system each time, and a follower hears of a save as soon as it has been read. The state in it is built meanwhile,
-because the follower is going to ask about it.
+``error`` says that the state cannot be read at present, and a ``heartbeat`` repeats the key when nothing has happened
+for a while. Other than for the patches of `tradeexecutor.web.changes`, nothing is compared and nothing waits for slow
+followers. A file is looked at twenty times a second, with one call of the system each time, and a follower hears of a
+save as soon as it has been read. The state in it is built meanwhile, because the follower is going to ask about it.
 """
 
 import asyncio
@@ -16,9 +16,8 @@ from pathlib import Path
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.types import to_epoch
 from tradeexecutor.web.caching import Computations
-from tradeexecutor.web.event_stream import format_event, send_events
+from tradeexecutor.web.event_stream import Streams, format_event, format_heartbeat
 from tradeexecutor.web.problems import ProblemRaised, describe_exception
-from tradeexecutor.web.security import Receive, Send
 from tradeexecutor.web.sources import Saved, Strategy
 
 __all__ = ["SaveLimits", "SaveStreams", "SaveWatcher"]
@@ -39,7 +38,7 @@ class SaveLimits:
     error_interval
         Time after which a state that cannot be read is tried again.
     heartbeat
-        Time after which a comment is sent if nothing happened.
+        Time after which a ``heartbeat`` is sent if nothing happened.
     send_timeout
         Time that a follower has to take an event.
     max_followers
@@ -155,7 +154,7 @@ class SaveWatcher:
                     try:
                         await asyncio.wait_for(news.wait(), self._limits.heartbeat)
                     except TimeoutError:
-                        yield b": heartbeat\n\n"
+                        yield format_heartbeat(last)
                 told = problem
         finally:
             self.followers -= 1
@@ -174,7 +173,7 @@ def _format_save(saved: Saved) -> bytes:
     return format_event("save", {"id": saved.key, "revision": saved.snapshot.revision, "saved_at": at}, saved.key)
 
 
-class SaveStreams:
+class SaveStreams(Streams[SaveWatcher]):
     """The streams of saves of all strategies.
 
     Parameters
@@ -186,36 +185,5 @@ class SaveStreams:
     """
 
     def __init__(self, computations: Computations, limits: SaveLimits | None = None):
-        self._computations = computations
-        self._limits = limits or SaveLimits()
-        self._watchers: dict[str, SaveWatcher] = {}
-        self._is_closed = False
-
-    @property
-    def followers(self) -> int:
-        """Number of followers of all strategies."""
-        return sum(watcher.followers for watcher in self._watchers.values())
-
-    async def send(self, strategy: Strategy, last: str | None, receive: Receive, send: Send) -> None:
-        """Send the stream of a strategy until the client leaves or the server ends.
-
-        Raises
-        ------
-        ProblemRaised
-            There are too many followers.
-        TradeExecutorError, OSError
-            The state cannot be read at the beginning.
-        """
-        if self.followers >= self._limits.max_followers or self._is_closed:
-            raise ProblemRaised(503, "there are too many followers", {"Retry-After": "30"})
-        if strategy.id not in self._watchers:
-            self._watchers[strategy.id] = SaveWatcher(strategy, self._computations, self._limits)
-        watcher = self._watchers[strategy.id]
-        await watcher.look()
-        await send_events(watcher.follow(last), receive, send, self._limits.send_timeout)
-
-    def close(self) -> None:
-        """End all streams."""
-        self._is_closed = True
-        for watcher in self._watchers.values():
-            watcher.close()
+        known = limits or SaveLimits()
+        super().__init__(known, lambda strategy: SaveWatcher(strategy, computations, known))
