@@ -12,9 +12,7 @@ from tradeexecutor.ledger.proof import Finding, Proof, Verdict, prove
 from tradeexecutor.operations.prune import restore_in_memory
 from tradeexecutor.operations.state_location import StateLocation
 from tradeexecutor.operations.validate import Validation, validate_text
-from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.repair.issues import Issue, find_issues
-from tradeexecutor.state.state import State
 
 __all__ = ["CheckRun", "Result", "run_checks", "summarise_runs"]
 
@@ -70,11 +68,9 @@ def run_checks(text: bytes, place: StateLocation) -> list[CheckRun]:
     place
         Where it is stored; archives of pruned details are beside it.
     """
-    validation = validate_text(text, place)
+    validation, state = validate_text(text, place)
     runs = [_describe_validation(validation, place)]
-    try:
-        state = State.read_json_blob(text)
-    except TradeExecutorError:
+    if state is None:
         return runs  # the first check says why it cannot be read
     runs.append(_describe_issues(find_issues(state)))
     lack = restore_in_memory(state, place)

@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from tradeexecutor.state.codec.gc_pause import pause_full_collections
+
 __all__ = ["BUDGET", "Body", "Computations"]
 
 #: Longest time until an answer, seconds. The public client gives up after it.
@@ -42,6 +44,12 @@ class Body:
     content: bytes
     media_type: str = "application/json"
     headers: tuple[tuple[str, str], ...] = ()
+
+
+def _compute(function: Callable[[], Body]) -> Body:
+    """Compute a body; a full collection would visit every part of every state in memory, and find nothing."""
+    with pause_full_collections():
+        return function()
 
 
 class Computations:
@@ -113,7 +121,8 @@ class Computations:
         running = self._running.get(key)
         if running is None:
             loop = asyncio.get_running_loop()
-            running = self._running[key] = loop.run_in_executor(self._drawers if is_slow else self._workers, function)
+            pool = self._drawers if is_slow else self._workers
+            running = self._running[key] = loop.run_in_executor(pool, _compute, function)
             running.add_done_callback(lambda done: self._finish(key, done))
         return await asyncio.wait_for(asyncio.shield(running), _SLOW_BUDGET if is_slow else self._budget)
 
