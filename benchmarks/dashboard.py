@@ -2,8 +2,8 @@
 
 They are the time until the largest real state is in view, how fast 100,000 closed positions answer, and how soon a
 trade of a running strategy is on the page. Needs Chromium and Playwright. Server, browser and strategy are processes of
-their own on the same machine, and their times depend on what else it does: each figure is the least, the most and the
-median of several.
+their own on the same machine, and their times depend on what else it does: each figure is the median and the most of
+several.
 """
 
 import contextlib
@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -47,14 +48,17 @@ _PAINTED = """
 })
 """
 
-#: Does something, and returns the milliseconds until what the user sees has followed.
+#: Does something, and returns the milliseconds until what the user sees has followed and was painted: until an element
+#: is there, or until what is watched has changed.
 _ANSWERED = """
-([selector, action, value]) => new Promise((done, fail) => {
+([selector, action, value, watched, wanted]) => new Promise((done, fail) => {
   const element = document.querySelector(selector);
-  const shown = () => document.querySelector("[aria-label='closed positions'].rows tbody").innerHTML;
-  const before = shown();
+  const show = () => document.documentElement.dataset.theme + document.querySelector(watched)?.innerHTML;
+  const before = show();
+  const isDone = () => (wanted ? document.querySelector(wanted) !== null : show() !== before);
   const from = performance.now();
   if (action === "click") element.click();
+  if (action === "back") history.back();
   if (action === "scroll") element.scrollTop = value * element.scrollHeight;
   if (action === "key") element.dispatchEvent(new KeyboardEvent("keydown", {key: value, bubbles: true}));
   if (action === "type") {
@@ -62,11 +66,28 @@ _ANSWERED = """
     element.dispatchEvent(new Event("input", {bubbles: true}));
   }
   const look = () => requestAnimationFrame(() => {
-    if (shown() !== before) requestAnimationFrame(() => done(performance.now() - from));
-    else if (performance.now() - from > 30_000) fail(new Error("nothing has changed"));
+    if (isDone()) requestAnimationFrame(() => done(performance.now() - from));
+    else if (performance.now() - from > 30_000) fail(new Error(`nothing has changed: ${selector} ${action} ${value}`));
     else look();
   });
   look();
+})
+"""
+
+#: Scrolls on in every frame, and returns the milliseconds that each frame took.
+_SCROLLED = """
+([selector, frames, step]) => new Promise((done) => {
+  const element = document.querySelector(selector);
+  const times = [];
+  let last = performance.now();
+  const next = () => requestAnimationFrame(() => {
+    const now = performance.now();
+    times.push(now - last);
+    last = now;
+    element.scrollTop += step;
+    if (times.length < frames) next(); else done(times.slice(1));
+  });
+  next();
 })
 """
 
@@ -81,18 +102,83 @@ _SHOWN = """
 })
 """
 
-_TABLE = "[aria-label='closed positions'].rows"
-_SEARCH = "[aria-label='Search in closed positions']"
 
-#: Name, element, action and its values in turn.
-_ACTIONS = (
-    ("scroll", _TABLE, "scroll", (0.5, 0.25)),
-    ("next page of rows by key", _TABLE, "key", ("PageDown", "PageDown")),
-    ("sort by number", f"{_TABLE} th:nth-child(6) button", "click", (None, None)),
-    ("sort by text", f"{_TABLE} th:nth-child(2) button", "click", (None, None)),
-    ("search a text", _SEARCH, "type", ("coin7-", "coin31-")),
-    ("search a comparison", _SEARCH, "type", ("profit>9", "profit<-9")),
+@dataclass(frozen=True, slots=True)
+class _Action:
+    """Something that a user does again and again, in a table or anywhere on its page.
+
+    Attributes
+    ----------
+    name
+        How the figure is called.
+    element
+        Selector of what is clicked, written into, scrolled, or gets a key.
+    kind
+        ``click``, ``type``, ``scroll``, ``key``, or ``back`` in the history of the browser.
+    values
+        What is written, the part of the table that is scrolled to, or the key; in turn.
+    watched
+        Selector of what changes; the rows of the table by default.
+    wanted
+        Selector of what is there afterwards and was not before.
+    """
+
+    name: str
+    element: str
+    kind: str = "click"
+    values: tuple[str | float | None, ...] = (None,)
+    watched: str = ""
+    wanted: str = ""
+
+
+def _name_table(label: str) -> str:
+    return f"[aria-label='{label}'].rows"
+
+
+_CLOSED = _name_table("closed positions")
+
+
+def _sort(table: str, column: str) -> _Action:
+    return _Action(f"sort by {column}", f"{table} th button[data-column='{column}']")
+
+
+def _search(label: str, name: str, *values: str) -> _Action:
+    return _Action(name, f"[aria-label='Search in {label}']", "type", values)
+
+
+#: On the page of positions. What is written begins and ends with another view of the table than the one before.
+_POSITIONS = (
+    _Action("scroll to another part", _CLOSED, "scroll", (0.5, 0.25, 0.9, 0.1)),
+    _Action("next page of rows by key", _CLOSED, "key", ("PageDown",)),
+    _Action("next row by key", _CLOSED, "key", ("ArrowDown",)),
+    _sort(_CLOSED, "Profit, USD"),
+    _sort(_CLOSED, "Pair"),
+    _sort(_CLOSED, "Closed"),
+    _sort(_CLOSED, "#"),
+    _search("closed positions", "type a text", "1", "1-", "11", "n1", "n12"),
+    _search("closed positions", "type two words", "1- coin2", "1- coin", "1- coin3", "n1 3-"),
+    _search("closed positions", "filter by number", "profit>9", "profit<-9", "profit<-9 #4", "profit>49"),
+    _search(
+        "closed positions",
+        "filter by date",
+        "closed>=2024-03",
+        "closed<2024-02",
+        "closed>=2024-06-15",
+        "opened<2024-05",
+    ),
+    _search("closed positions", "no filter", "coin7-", ""),
+    _Action("other colours", ".top button", watched=".top"),
 )
+
+#: On the page of trades, twice as many rows.
+_TRADES = (
+    _search("trades", "200,000 trades: filter by side", "sell", "buy"),
+    _search("trades", "200,000 trades: filter by status and date", "success decided<2024-02", "sell decided<2024-03"),
+    _sort(_name_table("trades"), "Price"),
+)
+
+#: Times that each is done.
+REPEATS = 16
 
 
 def run(positions: int = 100_000) -> None:
@@ -130,7 +216,7 @@ def _serve(path: Path) -> Iterator[str]:
 
 
 def _tell(times: Sequence[float]) -> str:
-    return f"{min(times):.0f}-{max(times):.0f} ms, median {statistics.median(times):.0f} ms"
+    return f"median {statistics.median(times):.0f} ms, at most {max(times):.0f} ms ({len(times)} times)"
 
 
 def _measure_paint(browser: Any, path: Path) -> None:
@@ -218,7 +304,7 @@ def _make_long_state(positions: int) -> State:
 
 
 def _measure_rows(browser: Any, positions: int) -> None:
-    """Print how fast a table of many closed positions of a served state answers."""
+    """Print how fast tables of many closed positions and trades of a served state answer."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "long.json"
         with JSONFileStore(path) as store:
@@ -226,15 +312,58 @@ def _measure_rows(browser: Any, positions: int) -> None:
         with _serve(path) as address:
             page = browser.new_page()
             page.set_default_timeout(PATIENCE * 1000)
-            asked = time.perf_counter()
-            page.goto(f"{address}/positions")
-            page.wait_for_selector(f"{_TABLE} tbody td")
-            took = time.perf_counter() - asked
-            print(
-                f"{positions:,} closed positions, {path.stat().st_size / 1e6:.0f} MB: in view after {took:.1f} s, then"
-            )
-            time.sleep(2.0)  # what the page prepares while nobody waits
-            for name, element, action, values in _ACTIONS:
-                times = [page.evaluate(_ANSWERED, [element, action, values[turn % 2]]) for turn in range(TURNS)]
-                print(f"  {name:<28}{_tell(times)}")
+            size = f"{positions:,} closed positions, {path.stat().st_size / 1e6:.0f} MB"
+            print(f"{size}: in view after {_open(page, f'{address}/positions', _CLOSED):.1f} s, then")
+            for action in _POSITIONS:
+                _measure_action(page, action)
+            times = page.evaluate(_SCROLLED, [_CLOSED, 120, 1_000])
+            print(f"  {'frames while it scrolls on':<44}{_tell(times)}")
+            _measure_visits(page)
+            took = _open(page, f"{address}/trades", _name_table("trades"))
+            print(f"  {2 * positions:,} trades in view after {took:.1f} s, then")
+            for action in _TRADES:
+                _measure_action(page, action)
             page.close()
+
+
+def _open(page: Any, address: str, table: str) -> float:
+    """Open a page; return the seconds until its table has rows."""
+    asked = time.perf_counter()
+    page.goto(address)
+    page.wait_for_selector(f"{table} tbody td")
+    took = time.perf_counter() - asked
+    time.sleep(2.0)  # what the page prepares while nobody waits
+    return took
+
+
+def _do(page: Any, action: _Action, turn: int) -> float:
+    """Do something; return the milliseconds until it is seen."""
+    table = _CLOSED if "positions" in page.url else _name_table("trades")
+    value = action.values[turn % len(action.values)]
+    watched = action.watched or f"{table} tbody"
+    return page.evaluate(_ANSWERED, [action.element, action.kind, value, watched, action.wanted])
+
+
+def _measure_action(page: Any, action: _Action) -> None:
+    times = [_do(page, action, turn) for turn in range(REPEATS)]
+    print(f"  {action.name:<44}{_tell(times)}")
+
+
+def _measure_visits(page: Any) -> None:
+    """Print how soon a position is in view, which the server has to be asked for, and the table after going back."""
+    opened: list[float] = []
+    shown: list[float] = []
+    back: list[float] = []
+    for turn in range(REPEATS):
+        link = f"{_CLOSED} tbody tr:nth-child({2 + turn}) a"
+        opened.append(_do(page, _Action("", link, wanted=".loading, .position-head"), 0))
+        asked = time.perf_counter()
+        page.wait_for_selector(".position-head")
+        shown.append(opened[-1] + (time.perf_counter() - asked) * 1000)
+        back.append(_do(page, _Action("", "main", "back", wanted=f"{_CLOSED} tbody td"), 0))
+    for name, times in (
+        ("open a position: its page", opened),
+        ("open a position: its figures", shown),
+        ("go back", back),
+    ):
+        print(f"  {name:<44}{_tell(times)}")

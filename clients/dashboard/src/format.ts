@@ -2,8 +2,21 @@
 
 const NOTHING = "–";
 
-const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
-const cents = new Intl.NumberFormat("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+const formats = new Map<string, Intl.NumberFormat>();
+
+/** Return the format with so many digits after the point. Making one takes a hundred times as long as using it. */
+function getFormat(least: number, most: number): Intl.NumberFormat {
+  const key = `${least} ${most}`;
+  let format = formats.get(key);
+  if (!format) {
+    format = new Intl.NumberFormat("en-US", { minimumFractionDigits: least, maximumFractionDigits: most });
+    formats.set(key, format);
+  }
+  return format;
+}
+
+const whole = getFormat(0, 0);
+const cents = getFormat(2, 2);
 
 function isNumber(value: unknown): value is number {
   return typeof value === "number" && Number.isFinite(value);
@@ -31,7 +44,7 @@ export function formatPercent(value: unknown, digits = 2): string {
   if (!isNumber(value)) {
     return NOTHING;
   }
-  const text = (value * 100).toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  const text = getFormat(digits, digits).format(value * 100);
   return `${withMinus(text.replace(/^-(0\.?0*)$/, "$1"))}\u00a0%`;
 }
 
@@ -52,10 +65,7 @@ export function formatQuantity(value: unknown): string {
     return "0";
   }
   const size = Math.floor(Math.log10(Math.abs(value)));
-  const digits = Math.min(18, Math.max(0, 5 - size));
-  return withMinus(
-    new Intl.NumberFormat("en-US", { maximumFractionDigits: Math.min(digits, 18) }).format(value),
-  );
+  return withMinus(getFormat(0, Math.min(18, Math.max(0, 5 - size))).format(value));
 }
 
 export function formatPrice(value: unknown): string {

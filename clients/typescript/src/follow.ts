@@ -23,6 +23,7 @@ export interface Save {
 /** Something that happened to the connection, for a log. */
 export type Notice =
   | { kind: "gap"; reason: "before" | "patch"; have: string | undefined; before: string; got: string }
+  | { kind: "gap"; reason: "heartbeat"; have: string | undefined; got: string }
   | { kind: "problem"; status: number; detail: string }
   | { kind: "disconnected"; reason: string; delay: number };
 
@@ -48,12 +49,14 @@ export const SnapshotEventSchema = SaveSchema.extend({ document: z.record(z.stri
 export const PatchEventSchema = SaveSchema.extend({ before: z.string(), patch: z.array(OperationSchema) });
 /** Data of the event `error`. */
 export const ErrorEventSchema = z.looseObject({ status: z.int(), detail: z.string() });
+/** Data of the event `heartbeat`: the save to which the events before have led; null if there was none. */
+export const HeartbeatEventSchema = z.looseObject({ id: z.string().nullable() });
 
 /**
  * Keeps a copy of a state up to date with the events of its stream.
  *
- * A patch names the save before it. If that is not the present one, or the patch does not fit, there is a gap: then the
- * copy has to begin again with a snapshot.
+ * A patch names the save before it, and a heartbeat the save that all events before it have led to. If that is not the
+ * present one, or the patch does not fit, there is a gap: then the copy has to begin again with a snapshot.
  */
 export class Follower {
   #save: Save | undefined;
@@ -81,6 +84,9 @@ export class Follower {
     if (event.type === "patch") {
       return this.#applyPatch(read(PatchEventSchema, event));
     }
+    if (event.type === "heartbeat") {
+      return this.#checkHeartbeat(read(HeartbeatEventSchema, event).id);
+    }
     if (event.type === "error") {
       const { status, detail } = read(ErrorEventSchema, event);
       this.onNotice({ kind: "problem", status, detail });
@@ -105,7 +111,17 @@ export class Follower {
         reason = "patch";
       }
     }
-    this.onNotice({ kind: "gap", reason, have: save?.id, before, got: id });
+    return this.#reportGap({ kind: "gap", reason, have: save?.id, before, got: id });
+  }
+
+  /** A lost event is noticed by the one after it; the last one only by this. */
+  #checkHeartbeat(id: string | null): "same" | "gap" {
+    const have = this.#save?.id;
+    return id === null || id === have ? "same" : this.#reportGap({ kind: "gap", reason: "heartbeat", have, got: id });
+  }
+
+  #reportGap(notice: Notice): "gap" {
+    this.onNotice(notice);
     this.#save = undefined;
     return "gap";
   }

@@ -1,6 +1,6 @@
 export * from "./errors.js";
 export * from "./patch.js";
-export { fetchAnswer, fetchJSON, fetchState, parseState, parseStateText, type RequestOptions } from "./read.js";
+export { fetchAnswer, fetchJSON, fetchState, fetchText, parseJSON, parseState, parseStateText, type RequestOptions } from "./read.js";
 export * from "./events.js";
 export * from "./follow.js";
 export * from "./stream.js";

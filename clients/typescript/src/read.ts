@@ -61,6 +61,7 @@ export async function fetchJSON(url: string | URL, options: RequestOptions = {})
   return parseJSON(await fetchText(url, options));
 }
 
+/** Return the data in a JSON text; throws `InvalidState`. */
 export function parseJSON(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -69,7 +70,8 @@ export function parseJSON(text: string): unknown {
   }
 }
 
-async function fetchText(url: string | URL, options: RequestOptions): Promise<string> {
+/** Fetch the text of an answer; throws `ConnectionFailed` or `RequestFailed`. */
+export async function fetchText(url: string | URL, options: RequestOptions): Promise<string> {
   const { fetch = globalThis.fetch, headers = {}, timeout = 30_000 } = options;
   const signals = [AbortSignal.timeout(timeout), ...(options.signal ? [options.signal] : [])];
   let response: Response;

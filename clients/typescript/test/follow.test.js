@@ -9,7 +9,8 @@ const event = (type, data) => ({ type, data: JSON.stringify(data), id: data.id ?
 const snapshot = (n) => event("snapshot", { ...save(n), document: { n } });
 const patch = (n, before = n - 1) =>
   event("patch", { ...save(n), before: `c${before}`, patch: [{ op: "replace", path: "/n", value: n }] });
-const frame = ({ type, data, id }) => `event: ${type}\nid: ${id}\ndata: ${data}\n\n`;
+const heartbeat = (n) => ({ type: "heartbeat", data: JSON.stringify({ id: n === null ? null : `c${n}` }), id: "" });
+const frame = ({ type, data, id }) => `event: ${type}\n${id && `id: ${id}\n`}data: ${data}\n\n`;
 
 /** A `fetch` that answers with one list of pieces after the other, and keeps the ids that it was asked with. */
 function serve(...connections) {
@@ -81,6 +82,23 @@ test("a patch of another save, or that does not fit, is a gap", () => {
   );
 });
 
+test("a heartbeat of another save is a gap", () => {
+  const notices = [];
+  const follower = new Follower((notice) => notices.push(notice));
+  assert.equal(follower.apply(heartbeat(null)), "same");
+  follower.apply(snapshot(5));
+  assert.equal(follower.apply(heartbeat(5)), "same");
+  assert.equal(follower.apply(heartbeat(null)), "same");
+  assert.equal(follower.save.id, "c5");
+  assert.equal(follower.apply(heartbeat(6)), "gap");
+  assert.equal(follower.save, undefined);
+  assert.equal(follower.apply(heartbeat(6)), "gap", "the snapshot was lost");
+  assert.deepEqual(notices, [
+    { kind: "gap", reason: "heartbeat", have: "c5", got: "c6" },
+    { kind: "gap", reason: "heartbeat", have: undefined, got: "c6" },
+  ]);
+});
+
 test("problems of the server are told", () => {
   const notices = [];
   new Follower((notice) => notices.push(notice)).apply(event("error", { status: 503, detail: "damaged" }));
@@ -97,7 +115,7 @@ test("nonsense is an error with its place", () => {
 });
 
 test("a lost connection continues after the last event", async () => {
-  const { fetch, asked } = serve([frame(snapshot(1)), frame(patch(2))], undefined, [": heartbeat\n\n", frame(patch(3))]);
+  const { fetch, asked } = serve([frame(snapshot(1)), frame(patch(2))], undefined, [frame(heartbeat(2)), frame(patch(3))]);
   assert.deepEqual(await take(3, followState("http://x/changes", { fetch, minDelay: 1 })), [1, 2, 3]);
   assert.deepEqual(asked, [undefined, "c2", "c2"], "the second connection failed");
 });
@@ -115,6 +133,18 @@ test("a gap begins again with a snapshot", async () => {
   const { fetch, asked } = serve([frame(snapshot(1)), frame(patch(3))], [frame(snapshot(4)), frame(patch(5))]);
   assert.deepEqual(await take(3, followState("http://x/changes", { fetch, minDelay: 1 })), [1, 4, 5]);
   assert.deepEqual(asked, [undefined, undefined]);
+});
+
+test("a lost last patch is noticed by the heartbeat", async () => {
+  const { fetch, asked } = serve([frame(snapshot(1)), frame(patch(2)), frame(heartbeat(2)), frame(heartbeat(3))], [frame(snapshot(3))]);
+  assert.deepEqual(await take(3, followState("http://x/changes", { fetch, minDelay: 1 })), [1, 2, 3]);
+  assert.deepEqual(asked, [undefined, undefined], "it begins again with a snapshot");
+});
+
+test("a heartbeat does not change where a lost connection continues", async () => {
+  const { fetch, asked } = serve([frame(snapshot(1)), frame(heartbeat(1))], [frame(patch(2))]);
+  assert.deepEqual(await take(2, followState("http://x/changes", { fetch, minDelay: 1 })), [1, 2]);
+  assert.deepEqual(asked, [undefined, "c1"]);
 });
 
 test("gaps without end are an error", async () => {

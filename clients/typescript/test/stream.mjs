@@ -11,7 +11,7 @@ const dice = () => (state = (state * 1103515245 + 12345) % 2147483648) / 2147483
 
 let connections = 0;
 let lost = 0;
-const gaps = { before: 0, patch: 0 };
+const gaps = { before: 0, patch: 0, heartbeat: 0 };
 
 const isWholePatch = (text) => /^event: patch\n[^]*\n\n$/.test(text);
 

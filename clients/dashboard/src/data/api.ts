@@ -1,5 +1,5 @@
 /** Requests to the server: one function, the token, and errors in words. */
-import { ConnectionFailed, fetchJSON, RequestFailed, type apiTypes } from "@tradeexecutor/client";
+import { ConnectionFailed, fetchJSON, RequestFailed, type apiTypes, type RequestOptions } from "@tradeexecutor/client";
 
 export type { apiTypes };
 
@@ -37,8 +37,12 @@ export function under(id: string, path: string): string {
   return `/v1/${encodeURIComponent(id)}${path}`;
 }
 
-export async function ask<T>(url: string, signal?: AbortSignal): Promise<T> {
-  return (await fetchJSON(url, { headers: getHeaders(), timeout: 60_000, ...(signal ? { signal } : {}) })) as T;
+export function getOptions(signal: AbortSignal): RequestOptions {
+  return { headers: getHeaders(), timeout: 60_000, signal };
+}
+
+export async function ask<T>(url: string, signal: AbortSignal): Promise<T> {
+  return (await fetchJSON(url, getOptions(signal))) as T;
 }
 
 export async function askText(url: string, signal?: AbortSignal): Promise<string> {

@@ -100,10 +100,20 @@ class Connection {
     for await (const { event } of readEvents(makeURL(under(this.id, "/saves")), this.key, options)) {
       if (event.type === "error") {
         this.tell({ problem: readText(event.data) });
+      } else if (event.type === "heartbeat") {
+        this.compare(readKey(event.data));
       } else if (event.id) {
         this.key = event.id;
         this.tell({ key: event.id, problem: "" });
       }
+    }
+  }
+
+  /** A heartbeat names the newest save: the event that told it may have been lost. */
+  private compare(key: string | undefined): void {
+    if (key !== undefined && key !== this.key) {
+      this.key = key;
+      this.tell({ key });
     }
   }
 
@@ -122,6 +132,15 @@ class Connection {
         resolve();
       };
     });
+  }
+}
+
+function readKey(data: string): string | undefined {
+  try {
+    const key: unknown = JSON.parse(data).id;
+    return typeof key === "string" ? key : undefined;
+  } catch {
+    return undefined;
   }
 }
 

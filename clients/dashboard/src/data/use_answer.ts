@@ -2,7 +2,7 @@
 import { ConnectionFailed, RequestFailed } from "@tradeexecutor/client";
 import { useEffect, useRef, useState } from "preact/hooks";
 
-import { ask } from "./api";
+import { ask, describeError } from "./api";
 
 export interface Answer<T> {
   /** The latest answer; undefined before the first one. */
@@ -12,15 +12,17 @@ export interface Answer<T> {
   isLoading: boolean;
 }
 
+/** Time until the next request after one that failed; the server lets wait by itself while it is computing. */
 const RETRY = 3_000;
+const SOON = 200;
 
-/** Latest answers by address, so that going back to a page shows it at once. */
-const kept = new Map<string, unknown>();
+/** Latest answers by address, with the version that they belong to, so that going back to a page shows it at once. */
+const kept = new Map<string, { data: unknown; version: unknown }>();
 const MOST_KEPT = 60;
 
-function keep(url: string, data: unknown): void {
+function keep(url: string, data: unknown, version: unknown): void {
   kept.delete(url);
-  kept.set(url, data);
+  kept.set(url, { data, version });
   for (const oldest of kept.keys()) {
     if (kept.size <= MOST_KEPT) {
       break;
@@ -54,11 +56,15 @@ class Reader<T> {
     private readonly read: Read<T>,
     private readonly tell: (known: Known<T>) => void,
     private data: T | undefined,
+    private readonly isFixed: boolean,
   ) {}
 
   want(version: unknown): void {
     this.wanted = version;
-    if (!this.isBusy) {
+    const known = kept.get(this.url);
+    if (this.isFixed && known !== undefined && known.version === version) {
+      this.tell({ url: this.url, data: known.data as T, error: undefined, version });
+    } else if (!this.isBusy) {
       void this.run();
     }
   }
@@ -82,13 +88,13 @@ class Reader<T> {
     if (this.leaving.signal.aborted) {
       return;
     }
-    keep(this.url, this.data);
+    keep(this.url, this.data, error === undefined ? version : undefined);
     this.tell({ url: this.url, data: this.data, error, version });
     const isTemporary = error instanceof ConnectionFailed || (error instanceof RequestFailed && error.isTemporary);
     if (this.wanted !== version) {
       void this.run();
     } else if (isTemporary) {
-      this.timer = setTimeout(() => void this.run(), RETRY);
+      this.timer = setTimeout(() => void this.run(), describeError(error).isComputing ? SOON : RETRY);
     }
   }
 }
@@ -105,13 +111,14 @@ function isSameChart(a: string | undefined, b: string | undefined): boolean {
  * @param url undefined asks for nothing
  * @param version of what is asked about, such as the key of a save
  * @param read turns the address into the answer
+ * @param isFixed whether there is one answer of a version, which is not asked for again
  */
-export function useAnswer<T>(url: string | undefined, version: unknown = "", read: Read<T> = ask): Answer<T> {
-  const recall = (): T | undefined => (url === undefined ? undefined : (kept.get(url) as T | undefined));
+export function useAnswer<T>(url: string | undefined, version: unknown = "", read: Read<T> = ask, isFixed = false): Answer<T> {
+  const recall = (): T | undefined => (url === undefined ? undefined : (kept.get(url)?.data as T | undefined));
   const [known, setKnown] = useState<Known<T>>({ url, data: recall(), error: undefined, version: undefined });
   const reader = useRef<Reader<T> | undefined>(undefined);
   useEffect(() => {
-    const made = url === undefined ? undefined : new Reader(url, read, setKnown, recall());
+    const made = url === undefined ? undefined : new Reader(url, read, setKnown, recall(), isFixed);
     reader.current = made;
     return () => made?.end();
   }, [url]);

@@ -2,6 +2,7 @@
 import { useMemo } from "preact/hooks";
 
 import { type apiTypes, makeURL, under } from "../data/api";
+import { toTable } from "../data/table";
 import { useAnswer } from "../data/use_answer";
 import { formatCount, formatPercent, formatUsd, plural, showFigure, visible } from "../format";
 import { setValues } from "../route";
@@ -83,7 +84,7 @@ function Comparison({ id, at, version, other }: PageProps & { other: string }) {
           </Card>
           <Card title="Trades that differ">
             <p class="faint">{plural(data.equal_trades, "trade is the same", "trades are the same")} in both.</p>
-            <Table table={data.differing} label="trades that differ" prefix="d" nothing="All trades are the same." height={480} file={nameCompared(id, other, at, "trades")} />
+            <Table table={toTable(data.differing)} label="trades that differ" prefix="d" nothing="All trades are the same." height={480} file={nameCompared(id, other, at, "trades")} />
           </Card>
         </>
       )}

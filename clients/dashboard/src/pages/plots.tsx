@@ -3,6 +3,7 @@ import { useMemo } from "preact/hooks";
 
 import { type apiTypes, makeURL, under } from "../data/api";
 import { useAnswer } from "../data/use_answer";
+import { useTable } from "../data/use_table";
 import { formatCount, formatPrice, plural, visible } from "../format";
 import { setValues } from "../route";
 import { Card } from "../ui/bits";
@@ -21,7 +22,7 @@ export function PlotsPage({ route, id, at, version }: PageProps) {
   const range = readRange(route.values);
   const zoom = range ? { start: Math.max(0, Math.floor(range.from)), end: Math.ceil(range.to), points: MOST_POINTS } : {};
   const answer = useAnswer<apiTypes.PlotsView>(makeURL(under(id, "/views/plots"), { at, pair: route.values.pair, ...zoom }), version);
-  const messages = useAnswer<apiTypes.TableView>(makeURL(under(id, "/views/tables/messages"), { at }), version);
+  const messages = useTable(id, "messages", at, version);
   return (
     <>
       <Show answer={answer} height={500}>

@@ -2,6 +2,7 @@
 import { useMemo } from "preact/hooks";
 
 import { type apiTypes, makeURL, under } from "../data/api";
+import { toTable } from "../data/table";
 import { useAnswer } from "../data/use_answer";
 import { formatCount, formatPrice, formatQuantity, formatUsd, showFigure, visible } from "../format";
 import { linkTo, type Route } from "../route";
@@ -28,14 +29,14 @@ export function PositionPage({ route, id, at, version }: PageProps) {
             <PriceChart position={position} />
           </Card>
           <Card title="Trades">
-            <Table table={position.trades} label={`trades of position ${position.position_id}`} prefix="t" nothing="No trade yet." height={360} canSearch={false} file={nameTable(id, "position-trades", at, of)} />
+            <Table table={toTable(position.trades)} label={`trades of position ${position.position_id}`} prefix="t" nothing="No trade yet." height={360} canSearch={false} file={nameTable(id, "position-trades", at, of)} />
           </Card>
           <Card title="Transactions" tools={position.transactions.length > 0 && <FileButtons file={nameTable(id, "position-transactions", at, of)} what="transactions" />}>
             <Transactions transactions={position.transactions} />
           </Card>
           {(position.events.columns[0]?.values.length ?? 0) > 0 && (
             <Card title="Interest, deposits and corrections">
-              <Table table={position.events} label={`events of position ${position.position_id}`} prefix="e" nothing="None." height={320} canSearch={false} file={nameTable(id, "position-events", at, of)} />
+              <Table table={toTable(position.events)} label={`events of position ${position.position_id}`} prefix="e" nothing="None." height={320} canSearch={false} file={nameTable(id, "position-events", at, of)} />
             </Card>
           )}
           {position.notes && (

@@ -1,6 +1,6 @@
 /** Open and closed positions. */
-import { type apiTypes, makeURL, under } from "../data/api";
-import { useAnswer } from "../data/use_answer";
+import { getCell } from "../data/table";
+import { useTable } from "../data/use_table";
 import { linkTo } from "../route";
 import { Card } from "../ui/bits";
 import { nameTable } from "../ui/file_buttons";
@@ -25,7 +25,7 @@ export function PositionsPage(props: PageProps) {
 }
 
 function OneTable({ route, id, at, version, name, title, nothing, height }: PageProps & (typeof TABLES)[number]) {
-  const answer = useAnswer<apiTypes.TableView>(makeURL(under(id, `/views/tables/${name}`), { at }), version);
+  const answer = useTable(id, name, at, version);
   const isPositions = name !== "deposits";
   return (
     <Card title={title}>
@@ -37,7 +37,7 @@ function OneTable({ route, id, at, version, name, title, nothing, height }: Page
             prefix={name.slice(0, 1)}
             nothing={nothing}
             height={height}
-            {...(isPositions ? { link: (row: number) => linkTo(route, "position", String(table.columns[0]!.values[row])) } : {})}
+            {...(isPositions ? { link: (row: number) => linkTo(route, "position", String(getCell(table.columns[0]!, row))) } : {})}
             file={nameTable(id, name, at)}
           />
         )}

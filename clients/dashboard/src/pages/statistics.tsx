@@ -1,5 +1,6 @@
 /** All figures: adjusted for deposits, and apart from them those that are defined as in recorded files. */
 import { type apiTypes, makeURL, under } from "../data/api";
+import { toTable } from "../data/table";
 import { useAnswer } from "../data/use_answer";
 import { formatPercent, formatSignedPercent, formatSignedUsd, showFigure, visible } from "../format";
 import { linkTo, type Route } from "../route";
@@ -34,7 +35,7 @@ export function StatisticsPage({ route, id, at, version }: PageProps) {
           </Card>
           {data.breakdowns.map((table) => (
             <Card key={table.name} title={`Closed positions ${(table.columns[0]?.name ?? "").replace(/^By/, "by")}`}>
-              <Table table={table} label={`positions by ${table.name}`} prefix={`b${table.name}`} nothing="None." height={320} canSearch={false} file={nameTable(id, `by-${table.name}`, at)} />
+              <Table table={toTable(table)} label={`positions by ${table.name}`} prefix={`b${table.name}`} nothing="None." height={320} canSearch={false} file={nameTable(id, `by-${table.name}`, at)} />
             </Card>
           ))}
           <h2 class="part">Recorded: defined as in recorded files and existing dashboards</h2>

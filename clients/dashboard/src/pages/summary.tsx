@@ -1,6 +1,8 @@
 /** The first page of a strategy: what do I have, what happened, is anything wrong. */
 import { type apiTypes, makeURL, under } from "../data/api";
+import { findColumn, getCell, type TableData } from "../data/table";
 import { useAnswer } from "../data/use_answer";
+import { useTable } from "../data/use_table";
 import { formatMonth, formatPercent, formatRatio, formatUsd, plural, visible } from "../format";
 import { linkTo, type Route } from "../route";
 import { Age, Card, Gain, Pill, Profit, Tile, Time } from "../ui/bits";
@@ -22,8 +24,8 @@ export function SummaryPage(props: PageProps) {
   // What takes the server longer is asked for when the figures of the same save have come, so that nothing waits for it.
   const later = at ? version : summary.key;
   const attention = useAnswer<apiTypes.Attention>(makeURL(under(id, "/views/attention"), { at }), later);
-  const open = useAnswer<apiTypes.TableView>(makeURL(under(id, "/views/tables/open"), { at }), version);
-  const trades = useAnswer<apiTypes.TableView>(makeURL(under(id, "/views/tables/trades"), { at, last: LATEST }), version);
+  const open = useTable(id, "open", at, version);
+  const trades = useTable(id, "trades", at, version, { last: LATEST });
   return (
     <>
       <Tiles summary={summary} route={route} />
@@ -52,8 +54,8 @@ export function SummaryPage(props: PageProps) {
               prefix="o"
               nothing="No position is open."
               height={380}
-              canSearch={(table.columns[0]?.values.length ?? 0) > 8}
-              link={(row) => linkTo(route, "position", String(table.columns[0]!.values[row]))}
+              canSearch={table.length > 8}
+              link={(row) => linkTo(route, "position", String(getCell(table.columns[0]!, row)))}
               file={nameTable(id, "open", at)}
             />
           )}
@@ -78,9 +80,10 @@ export function SummaryPage(props: PageProps) {
   );
 }
 
-export function linkToTrade(route: PageProps["route"], table: apiTypes.TableView, row: number): string | undefined {
-  const position = table.columns.find((column) => column.name === "Position")?.values[row];
-  return position === undefined || position === null ? undefined : linkTo(route, "position", String(position));
+export function linkToTrade(route: PageProps["route"], table: TableData, row: number): string | undefined {
+  const column = findColumn(table, "Position");
+  const position = column ? getCell(column, row) : null;
+  return position === null ? undefined : linkTo(route, "position", String(position));
 }
 
 /** What the last whole month brought, and the way to the positions that made it. */

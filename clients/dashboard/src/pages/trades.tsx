@@ -1,6 +1,5 @@
 /** All trades. */
-import { type apiTypes, makeURL, under } from "../data/api";
-import { useAnswer } from "../data/use_answer";
+import { useTable } from "../data/use_table";
 import { Card } from "../ui/bits";
 import { nameTable } from "../ui/file_buttons";
 import { Show } from "../ui/states";
@@ -9,7 +8,7 @@ import type { PageProps } from "./strategy";
 import { linkToTrade } from "./summary";
 
 export function TradesPage({ route, id, at, version }: PageProps) {
-  const answer = useAnswer<apiTypes.TableView>(makeURL(under(id, "/views/tables/trades"), { at }), version);
+  const answer = useTable(id, "trades", at, version);
   return (
     <Card title="Trades">
       <Show answer={answer}>

@@ -1,16 +1,12 @@
 /** Columns of a table: how their values are shown, sorted and searched. */
-import type { apiTypes } from "@tradeexecutor/client";
-
+import { type Cell, type Column, getRanks, isText, type NumberColumn, type TableData, type TextColumn } from "../data/table";
 import { formatCount, formatPercent, formatPrice, formatQuantity, formatSignedPercent, formatSignedUsd, formatSpan, formatTime, formatUsd, visible } from "../format";
-
-export type Column = apiTypes.ColumnView;
-export type Cell = number | string | null | undefined;
 
 /** Return a value as text for people. */
 export function formatCell(kind: string, value: Cell): string {
   switch (kind) {
     case "id":
-      return value === null || value === undefined ? "–" : `#${value}`;
+      return value === null ? "–" : `#${value}`;
     case "count":
       return formatCount(value);
     case "time":
@@ -30,20 +26,15 @@ export function formatCell(kind: string, value: Cell): string {
     case "quantity":
       return formatQuantity(value);
     default:
-      return visible(value === null || value === undefined ? "" : String(value));
+      return visible(value === null ? "" : String(value));
   }
-}
-
-export function isText(column: Column): boolean {
-  return column.kind === "text";
 }
 
 /**
  * Return the rows in the order of a column; rows without a value come last in either direction, and equal ones stay in
  * the order of the table.
  *
- * Each value is replaced by its rank once. After that an order is a count of the rows of each rank, so a hundred
- * thousand rows are sorted within milliseconds.
+ * An order is a count of the rows of each rank.
  */
 export function sortRows(rows: Uint32Array, column: Column, isDescending: boolean): Uint32Array {
   const { ranks, count } = getRanks(column);
@@ -63,112 +54,50 @@ export function sortRows(rows: Uint32Array, column: Column, isDescending: boolea
   return sorted;
 }
 
-/** The rank of each row from 0, ascending, and the number of ranks; rows without a value have that number. */
-interface Ranks {
-  ranks: Uint32Array;
-  count: number;
-}
-
-const ranksOf = new WeakMap<Column["values"], Ranks>();
-
-function getRanks(column: Column): Ranks {
-  let known = ranksOf.get(column.values);
-  if (!known) {
-    known = isText(column) ? rankTexts(column.values) : rankNumbers(column.values);
-    ranksOf.set(column.values, known);
-  }
-  return known;
-}
-
-function rankTexts(values: Column["values"]): Ranks {
-  const texts = [...new Set(values as string[])].filter((text) => text !== null && text !== "").sort((a, b) => (a < b ? -1 : 1));
-  const known = new Map<Cell, number>(texts.map((text, rank) => [text, rank]));
-  return { ranks: Uint32Array.from(values, (value) => known.get(value) ?? texts.length), count: texts.length };
-}
-
-function rankNumbers(values: Column["values"]): Ranks {
-  const numbers = Float64Array.from(values as number[], (value) => (typeof value === "number" ? value : NaN));
-  const ascending = numbers.slice().sort(); // NaN comes last
-  let count = 0;
-  for (let at = 0; at < ascending.length && !Number.isNaN(ascending[at]); at++) {
-    if (at === 0 || ascending[at] !== ascending[count - 1]) {
-      ascending[count++] = ascending[at]!;
-    }
-  }
-  const ranks = Uint32Array.from(numbers, (value) => (Number.isNaN(value) ? count : findRank(ascending, count, value)));
-  return { ranks, count };
-}
-
-/** The place of a value that is among the first `count` of ascending ones. */
-function findRank(ascending: Float64Array, count: number, value: number): number {
-  let low = 0;
-  let high = count - 1;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (ascending[middle]! < value) {
-      low = middle + 1;
-    } else {
-      high = middle;
-    }
-  }
-  return low;
-}
-
-/** Rank the values of a table while nobody waits, so that the first click on a heading is answered at once. */
-export function prepareSorting(columns: Column[]): () => void {
-  const waiting = columns.filter((column) => !ranksOf.has(column.values));
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const next = () => {
-    const column = waiting.shift();
-    if (column) {
-      getRanks(column);
-      timer = setTimeout(next, 20);
-    }
-  };
-  timer = setTimeout(next, 200);
-  return () => clearTimeout(timer);
-}
-
 type Test = (row: number) => boolean;
 
 /**
  * Return the rows that a search finds. Words are looked for in all texts; `#12` is an id; `profit>100`, `held<7` (days)
  * or `closed>=2024-01-31` compares a column whose name begins like that.
  */
-export function filterRows(columns: Column[], search: string): Uint32Array {
-  const count = columns[0]?.values.length ?? 0;
-  const tests = search.trim().split(/\s+/).filter(Boolean).map((word) => makeTest(columns, word));
-  const found = new Uint32Array(count);
-  let size = 0;
-  for (let row = 0; row < count; row++) {
-    if (tests.every((test) => test(row))) {
-      found[size++] = row;
-    }
+export function filterRows(table: TableData, search: string): Uint32Array {
+  const rows = new Uint32Array(table.length);
+  for (let row = 0; row < rows.length; row++) {
+    rows[row] = row;
   }
-  return found.subarray(0, size);
+  let size = rows.length;
+  for (const word of search.trim().split(/\s+/).filter(Boolean)) {
+    const test = makeTest(table, word);
+    let kept = 0;
+    for (let at = 0; at < size; at++) {
+      if (test(rows[at]!)) {
+        rows[kept++] = rows[at]!;
+      }
+    }
+    size = kept;
+  }
+  return rows.subarray(0, size);
 }
 
-function makeTest(columns: Column[], word: string): Test {
+function makeTest(table: TableData, word: string): Test {
   const comparison = /^([\p{L}_-]+)([<>]=?)(-?\d+-\d\d(?:-\d\d)?|-?[\d.]+)%?$/u.exec(word);
-  const ids = columns.filter((column) => column.kind === "id");
+  const numbers = table.columns.filter((column): column is NumberColumn => !isText(column));
+  const ids = numbers.filter((column) => column.kind === "id");
   if (/^#\d+$/.test(word) && ids.length > 0) {
     const wanted = Number(word.slice(1));
-    return (row) => ids.some((column) => column.values[row] === wanted);
+    return (row) => ids.some((column) => column.numbers[row] === wanted);
   }
   if (comparison) {
-    const column = findColumn(columns, comparison[1]!.toLowerCase());
+    const column = findByBeginning(numbers, comparison[1]!.toLowerCase());
     if (column) {
       return makeComparison(column, comparison[2]!, readLimit(column, comparison[3]!));
     }
   }
-  const wanted = word.toLowerCase();
-  const texts = columns.filter(isText).map(getSearchTexts);
-  return (row) => texts.some((lower) => lower[row]!.includes(wanted));
+  return findWord(table, word.toLowerCase());
 }
 
-function findColumn(columns: Column[], name: string): Column | undefined {
-  const numbers = columns.filter((column) => !isText(column));
-  return numbers.find((column) => column.name.toLowerCase() === name) ?? numbers.find((column) => column.name.toLowerCase().startsWith(name));
+function findByBeginning(columns: NumberColumn[], name: string): NumberColumn | undefined {
+  return columns.find((column) => column.name.toLowerCase() === name) ?? columns.find((column) => column.name.toLowerCase().startsWith(name));
 }
 
 /** Return what a typed number means: percent of a fraction, days of a span of time, a date (UTC) of a time. */
@@ -186,36 +115,60 @@ function readLimit(column: Column, text: string): number {
   }
 }
 
-function makeComparison(column: Column, sign: string, limit: number): Test {
-  const values = column.values as number[];
-  const isNumber = (row: number) => typeof values[row] === "number";
+/** No value is NaN, for which every comparison is false. */
+function makeComparison({ numbers }: NumberColumn, sign: string, limit: number): Test {
   switch (sign) {
     case ">":
-      return (row) => isNumber(row) && values[row]! > limit;
+      return (row) => numbers[row]! > limit;
     case ">=":
-      return (row) => isNumber(row) && values[row]! >= limit;
+      return (row) => numbers[row]! >= limit;
     case "<":
-      return (row) => isNumber(row) && values[row]! < limit;
+      return (row) => numbers[row]! < limit;
     default:
-      return (row) => isNumber(row) && values[row]! <= limit;
+      return (row) => numbers[row]! <= limit;
   }
 }
 
-const lowerOf = new WeakMap<Column["values"], string[]>();
-
-function getSearchTexts(column: Column): string[] {
-  let lower = lowerOf.get(column.values);
-  if (!lower) {
-    const known = new Map<unknown, string>();
-    lower = column.values.map((value) => {
-      let text = known.get(value);
-      if (text === undefined) {
-        text = String(value ?? "").toLowerCase();
-        known.set(value, text);
+/** Each text is looked at once, however many rows have it. */
+function findWord(table: TableData, wanted: string): Test {
+  const found = new Uint8Array(table.length);
+  for (const column of table.columns) {
+    if (isText(column)) {
+      const { ranks } = column.places;
+      const has = findInTexts(column, wanted);
+      for (let row = 0; has !== undefined && row < found.length; row++) {
+        found[row]! |= has[ranks[row]!]!;
       }
-      return text;
-    });
-    lowerOf.set(column.values, lower);
+    }
   }
-  return lower;
+  return (row) => found[row] === 1;
+}
+
+/** Return 1 for each text that has a word; undefined if none has. */
+function findInTexts({ lines, starts }: TextColumn, wanted: string): Uint8Array | undefined {
+  let at = lines.indexOf(wanted);
+  if (at < 0) {
+    return undefined;
+  }
+  const has = new Uint8Array(starts.length);
+  for (let text = 0; at >= 0; at = lines.indexOf(wanted, starts[text])) {
+    while (starts[text + 1]! <= at) {
+      text++;
+    }
+    has[text++] = 1;
+  }
+  return has;
+}
+
+/** The sum of the profits of rows; undefined for a table without profits. */
+export function sumProfit(columns: Column[], rows: Uint32Array): number | undefined {
+  const column = columns.find(({ name }) => name === "Profit, USD");
+  if (column === undefined || isText(column)) {
+    return undefined;
+  }
+  let sum = 0;
+  for (const row of rows) {
+    sum += column.numbers[row]! || 0;
+  }
+  return sum;
 }

@@ -3,36 +3,27 @@
  *
  * Sorting and search are part of the address. Arrow keys move through the rows, Enter opens one.
  */
-import type { apiTypes } from "@tradeexecutor/client";
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 
-import { formatCount, formatLocal, formatSignedUsd, plural } from "../format";
+import { type Column, getCell, type TableData } from "../data/table";
+import { formatCount, formatSignedUsd, plural } from "../format";
 import { setValues, useRoute } from "../route";
-import { type Column, filterRows, formatCell, prepareSorting, sortRows } from "./columns";
+import { filterRows, sortRows, sumProfit } from "./columns";
 import { FileButton, type TableFile } from "./file_buttons";
+import { RowWindow } from "./row_window";
 import { saveText, toCsv } from "./save_file";
 import { Empty } from "./states";
 
-const ROW = 34;
-const EXTRA = 12;
-
-/** Time after a key until the rows follow, milliseconds: keys that are pressed together are one search. */
-const TYPING = 30;
-
-/** From so many rows on the first sorting of a column would be felt. */
-const MANY = 20_000;
-
 export interface TableProps {
-  table: apiTypes.TableView;
+  table: TableData;
   /** What a screen reader calls the table, and the beginning of the names of its files. */
   label: string;
   /** Prefix of the values in the address, when a page has several tables. */
   prefix?: string;
   /** What an empty table says. */
   nothing: string;
-  /** Address of the row; none without it. */
+  /** Address of the row, the same as long as the table is; none without it. */
   link?: (row: number) => string | undefined;
-  /** Names of the columns whose ids lead to the row's address. */
   height?: number;
   canSearch?: boolean;
   /** Where the server has the whole table as a file. */
@@ -43,14 +34,12 @@ export function Table({ table, label, prefix = "", nothing, link, height = 560, 
   const { values } = useRoute();
   const search = values[`${prefix}q`] ?? "";
   const [sorted, isDescending] = readSort(table, values[`${prefix}sort`]);
+  const found = useMemo(() => filterRows(table, search), [table, search]);
   const rows = useMemo(() => {
-    const found = filterRows(table.columns, search);
     const column = table.columns[sorted];
     return column ? sortRows(found, column, isDescending) : found;
-  }, [table, search, sorted, isDescending]);
-  const count = table.columns[0]?.values.length ?? 0;
-  useEffect(() => (count > MANY ? prepareSorting(table.columns) : undefined), [table]);
-  const profit = useMemo(() => sumProfit(table.columns, rows), [table, rows]);
+  }, [found, sorted, isDescending]);
+  const profit = useMemo(() => sumProfit(table.columns, found), [found]);
   const sort = (index: number) => {
     const column = table.columns[index]!;
     const next = index === sorted ? !isDescending : column.kind !== "text";
@@ -60,7 +49,7 @@ export function Table({ table, label, prefix = "", nothing, link, height = 560, 
     const body = Array.from(rows, (row) => table.columns.map((column) => toFileValue(column, row)));
     saveText(toCsv([table.columns.map((column) => column.name), ...body]), `${file.name}.csv`, "text/csv");
   };
-  if (count === 0) {
+  if (table.length === 0) {
     return <Empty>{nothing}</Empty>;
   }
   return (
@@ -68,7 +57,7 @@ export function Table({ table, label, prefix = "", nothing, link, height = 560, 
       <div class="table-tools">
         {canSearch && <SearchBox value={search} label={label} onChange={(text) => setValues({ [`${prefix}q`]: text })} />}
         <span class="faint" role="status">
-          {rows.length === count ? plural(count, "row") : `${formatCount(rows.length)} of ${plural(count, "row")}`}
+          {rows.length === table.length ? plural(table.length, "row") : `${formatCount(rows.length)} of ${plural(table.length, "row")}`}
           {profit !== undefined && `, together ${formatSignedUsd(profit)} USD`}
         </span>
         <span class="tools">
@@ -85,6 +74,7 @@ export function Table({ table, label, prefix = "", nothing, link, height = 560, 
         height={height}
         sorted={sorted}
         isDescending={isDescending}
+        order={`${sorted} ${isDescending} ${search}`}
         onSort={sort}
         {...(link ? { link } : {})}
       />
@@ -92,13 +82,7 @@ export function Table({ table, label, prefix = "", nothing, link, height = 560, 
   );
 }
 
-/** The sum of the profits of rows; undefined for a table without profits. */
-function sumProfit(columns: Column[], rows: Uint32Array): number | undefined {
-  const values = columns.find((column) => column.name === "Profit, USD")?.values;
-  return values && rows.reduce((sum, row) => sum + (Number(values[row]) || 0), 0);
-}
-
-function readSort(table: apiTypes.TableView, text: string | undefined): [number, boolean] {
+function readSort(table: TableData, text: string | undefined): [number, boolean] {
   if (text === undefined) {
     return [table.sort ?? -1, true];
   }
@@ -109,28 +93,20 @@ function readSort(table: apiTypes.TableView, text: string | undefined): [number,
 }
 
 function toFileValue(column: Column, row: number): string | number | null {
-  const value = column.values[row] ?? null;
+  const value = getCell(column, row);
   return column.kind === "time" && typeof value === "number" ? new Date(value).toISOString().slice(0, 19) : value;
 }
 
 function SearchBox({ value, label, onChange }: { value: string; label: string; onChange: (text: string) => void }) {
-  const [text, setText] = useState(value);
-  const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
-  useEffect(() => setText(value), [value]);
   return (
     <input
       type="search"
       class="search"
-      value={text}
+      value={value}
       aria-label={`Search in ${label}`}
       placeholder="Search, #12, profit<0 …"
       title="Words are looked for in all texts. #12 finds an id. profit>100, held<7 (days) and closed>=2024-01-31 compare a column."
-      onInput={(event) => {
-        const next = event.currentTarget.value;
-        setText(next);
-        clearTimeout(timer.current);
-        timer.current = setTimeout(() => onChange(next), TYPING);
-      }}
+      onInput={(event) => onChange(event.currentTarget.value)}
     />
   );
 }
@@ -142,54 +118,32 @@ interface RowsProps {
   height: number;
   sorted: number;
   isDescending: boolean;
+  /** What determines the order of the rows: a new one is shown from the top, new rows of a running strategy are not. */
+  order: string;
   onSort: (index: number) => void;
   link?: (row: number) => string | undefined;
 }
 
-function Rows({ columns, rows, label, height, sorted, isDescending, onSort, link }: RowsProps) {
+function Rows({ columns, rows, label, height, sorted, isDescending, order, onSort, link }: RowsProps) {
   const box = useRef<HTMLDivElement>(null);
-  const [top, setTop] = useState(0);
-  const [active, setActive] = useState(-1);
-  const first = Math.max(0, Math.floor(top / ROW) - EXTRA);
-  const last = Math.min(rows.length, Math.ceil((top + height) / ROW) + EXTRA);
-  // Sorting and searching begin at the top; new rows of a running strategy do not move what is looked at.
-  const order = `${sorted} ${isDescending}`;
+  const body = useRef<HTMLTableSectionElement>(null);
+  const view = useRef<RowWindow | undefined>(undefined);
   const before = useRef(order);
   useLayoutEffect(() => {
-    if (before.current !== order) {
-      before.current = order;
-      box.current?.scrollTo({ top: 0 });
-      setActive(-1);
-    }
-  }, [order]);
-  const move = (to: number) => {
-    const next = Math.min(Math.max(to, 0), rows.length - 1);
-    setActive(next);
-    const element = box.current;
-    if (element) {
-      const y = next * ROW;
-      if (y < element.scrollTop) {
-        element.scrollTop = y;
-      } else if (y + 2 * ROW > element.scrollTop + element.clientHeight) {
-        element.scrollTop = y + 2 * ROW - element.clientHeight;
-      }
-    }
-  };
+    view.current ??= new RowWindow(box.current!, body.current!, height);
+    view.current.show({ columns, rows, link: link ?? (() => undefined) }, before.current !== order);
+    before.current = order;
+  }, [columns, rows, order]);
   const press = (event: KeyboardEvent) => {
-    const page = Math.max(1, Math.floor(height / ROW) - 2);
-    const steps: Record<string, number> = { ArrowDown: active + 1, ArrowUp: active - 1, PageDown: active + page, PageUp: active - page, Home: 0, End: rows.length - 1 };
-    const to = steps[event.key];
-    if (to !== undefined) {
+    if (view.current?.press(event.key)) {
       event.preventDefault();
-      move(to);
-    } else if (event.key === "Enter" && active >= 0 && event.target === box.current) {
-      const address = link?.(rows[active]!);
+    } else if (event.key === "Enter" && event.target === box.current) {
+      const address = view.current?.address;
       if (address) {
         location.hash = address.slice(1);
       }
     }
   };
-  const shown = Array.from(rows.subarray(first, last));
   return (
     <div
       ref={box}
@@ -198,7 +152,7 @@ function Rows({ columns, rows, label, height, sorted, isDescending, onSort, link
       tabIndex={0}
       role="region"
       aria-label={label}
-      onScroll={(event) => setTop(event.currentTarget.scrollTop)}
+      onScroll={(event) => view.current?.scroll(event.currentTarget.scrollTop)}
       onKeyDown={press}
     >
       <table aria-rowcount={rows.length + 1}>
@@ -211,7 +165,7 @@ function Rows({ columns, rows, label, height, sorted, isDescending, onSort, link
                 class={`${column.kind} ${column.minor ? "minor" : ""}`}
                 aria-sort={index === sorted ? (isDescending ? "descending" : "ascending") : "none"}
               >
-                <button type="button" onClick={() => onSort(index)}>
+                <button type="button" data-column={column.name} onClick={() => onSort(index)}>
                   {column.name}
                   <span class="arrow" aria-hidden="true">
                     {index === sorted ? (isDescending ? "▼" : "▲") : ""}
@@ -221,49 +175,9 @@ function Rows({ columns, rows, label, height, sorted, isDescending, onSort, link
             ))}
           </tr>
         </thead>
-        <tbody>
-          {first > 0 && <tr aria-hidden="true" style={{ height: `${first * ROW}px` }} />}
-          {shown.map((row, at) => (
-            <Row key={row} columns={columns} row={row} position={first + at} isActive={first + at === active} {...(link ? { link } : {})} />
-          ))}
-          {last < rows.length && <tr aria-hidden="true" style={{ height: `${(rows.length - last) * ROW}px` }} />}
-        </tbody>
+        <tbody ref={body} />
       </table>
       {rows.length === 0 && <Empty>Nothing is found. Change the search.</Empty>}
     </div>
   );
-}
-
-interface RowProps {
-  columns: Column[];
-  row: number;
-  position: number;
-  isActive: boolean;
-  link?: (row: number) => string | undefined;
-}
-
-function Row({ columns, row, position, isActive, link }: RowProps) {
-  const address = link?.(row);
-  return (
-    <tr class={isActive ? "active" : ""} aria-rowindex={position + 2}>
-      {columns.map((column, index) => {
-        const value = column.values[row];
-        const text = formatCell(column.kind, value);
-        const classes = [column.kind, column.minor ? "minor" : "", getSign(column.kind, value)].join(" ");
-        const title = column.kind === "time" && typeof value === "number" ? formatLocal(value / 1000) : text.length > 24 ? text : undefined;
-        return (
-          <td key={column.name} class={classes} {...(title ? { title } : {})}>
-            {index === 0 && address ? <a href={address}>{text}</a> : column.kind === "text" ? <bdi>{text}</bdi> : text}
-          </td>
-        );
-      })}
-    </tr>
-  );
-}
-
-function getSign(kind: string, value: unknown): string {
-  if ((kind !== "profit" && kind !== "gain") || typeof value !== "number" || value === 0) {
-    return "";
-  }
-  return value > 0 ? "gain-value" : "loss-value";
 }
