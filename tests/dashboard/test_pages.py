@@ -378,6 +378,29 @@ def test_what_the_server_is_still_computing_is_no_error(browser: Any, address: s
         seen.page.get_by_text("of the double-entry ledger").wait_for()
 
 
+def test_a_table_is_in_view_while_the_server_is_still_computing_the_summary(browser: Any, address: str):
+    body = '{"type": "about:blank", "title": "", "status": 503, "detail": "this takes longer than 5 seconds"}'
+    with visit(browser, address) as seen:
+        waiting = [True]
+
+        def answer(route: Any) -> None:
+            if waiting[0]:
+                route.fulfill(status=503, body=body, content_type="application/problem+json")
+            else:
+                route.continue_()
+
+        seen.page.route("**/views/summary*", answer)
+        seen.page.goto(f"{address}/dashboard/#/demo/positions")
+        row = seen.page.locator("[aria-label='closed positions'] tbody td").first
+        row.wait_for()
+        assert seen.page.get_by_text("The server is still computing this").count() == 1
+        seen.page.get_by_label("Search in closed positions").fill("profit<0")
+        waiting[0] = False
+        seen.page.get_by_text("The server is still computing this").wait_for(state="detached")
+        assert seen.page.get_by_label("Search in closed positions").input_value() == "profit<0"
+        assert row.is_visible()
+
+
 # --- Long tables
 
 #: So many that a worker reads them.

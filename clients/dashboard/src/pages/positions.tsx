@@ -6,7 +6,7 @@ import { Card } from "../ui/bits";
 import { nameTable } from "../ui/file_buttons";
 import { Show } from "../ui/states";
 import { Table } from "../ui/table";
-import type { PageProps } from "./strategy";
+import type { EarlyPageProps } from "./strategy";
 
 const TABLES = [
   { name: "open", title: "Open, frozen and waiting positions", nothing: "No position is open.", height: 380 },
@@ -14,7 +14,7 @@ const TABLES = [
   { name: "deposits", title: "Deposits, redemptions and corrections", nothing: "None is recorded.", height: 300 },
 ];
 
-export function PositionsPage(props: PageProps) {
+export function PositionsPage(props: EarlyPageProps) {
   return (
     <>
       {TABLES.map((table) => (
@@ -24,7 +24,7 @@ export function PositionsPage(props: PageProps) {
   );
 }
 
-function OneTable({ route, id, at, version, name, title, nothing, height }: PageProps & (typeof TABLES)[number]) {
+function OneTable({ route, id, at, version, name, title, nothing, height }: EarlyPageProps & (typeof TABLES)[number]) {
   const answer = useTable(id, name, at, version);
   const isPositions = name !== "deposits";
   return (

@@ -2,7 +2,7 @@
 import type { ComponentType } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 
-import { type apiTypes, makeURL, under } from "../data/api";
+import { type apiTypes, describeError, makeURL, under } from "../data/api";
 import { type Live, useLive } from "../data/live";
 import { useAnswer } from "../data/use_answer";
 import { formatCount, visible } from "../format";
@@ -27,27 +27,33 @@ import { SummaryPage } from "./summary";
 import { TradesPage } from "./trades";
 
 /** What every page of a strategy gets. */
-export interface PageProps {
+export interface EarlyPageProps {
   route: Route;
   id: string;
   /** Key of the save that is shown; answers are asked for again when it changes. */
   version: string;
   /** The save that is looked at; undefined for the newest. */
   at: string | undefined;
-  summary: apiTypes.SummaryView;
   process: apiTypes.ProcessView | undefined;
 }
 
-interface PageEntry {
+export interface PageProps extends EarlyPageProps {
+  summary: apiTypes.SummaryView;
+}
+
+type PageEntry = {
   page: string;
   title: string;
-  component: ComponentType<PageProps>;
-}
+} & (
+  | { component: ComponentType<PageProps> }
+  /** A page that is shown already while the server is still computing the summary. */
+  | { early: ComponentType<EarlyPageProps> }
+);
 
 const PAGES: PageEntry[] = [
   { page: "", title: "Summary", component: SummaryPage },
-  { page: "positions", title: "Positions", component: PositionsPage },
-  { page: "trades", title: "Trades", component: TradesPage },
+  { page: "positions", title: "Positions", early: PositionsPage },
+  { page: "trades", title: "Trades", early: TradesPage },
   { page: "attention", title: "Attention", component: AttentionPage },
   { page: "statistics", title: "Statistics", component: StatisticsPage },
   { page: "charts", title: "Charts", component: ChartsPage },
@@ -82,7 +88,8 @@ export function StrategyPage({ route }: { route: Route }) {
   useEffect(() => {
     document.title = `${visible(name)} · ${known?.title ?? "?"} · tradeexecutor`;
   }, [name, known?.title]);
-  const Page = known?.component;
+  const isEarly = summary.error !== undefined && describeError(summary.error).isComputing;
+  const shown = { route, id, version: at ? version : (live.key ?? summary.data?.key ?? ""), at, process: process.data };
   return (
     <>
       <StrategyHead route={route} summary={summary.data} process={process.data} live={live} />
@@ -102,16 +109,29 @@ export function StrategyPage({ route }: { route: Route }) {
           {() => null}
         </Show>
       )}
-      {summary.data !== undefined &&
-        (Page ? (
-          <Page route={route} id={id} version={at ? version : (live.key ?? summary.data.key)} at={at} summary={summary.data} process={process.data} />
-        ) : (
-          <p class="problem">
-            There is no page of this name. <a href={formatRoute({ id })}>The summary</a> is there.
-          </p>
-        ))}
+      {(summary.data !== undefined || isEarly) && <OnePage entry={known} summary={summary.data} shown={shown} />}
     </>
   );
+}
+
+interface OnePageProps {
+  entry: PageEntry | undefined;
+  summary: apiTypes.SummaryView | undefined;
+  shown: EarlyPageProps;
+}
+
+function OnePage({ entry, summary, shown }: OnePageProps) {
+  if (entry === undefined) {
+    return (
+      <p class="problem">
+        There is no page of this name. <a href={formatRoute({ id: shown.id })}>The summary</a> is there.
+      </p>
+    );
+  }
+  if ("early" in entry) {
+    return <entry.early {...shown} />;
+  }
+  return summary === undefined ? null : <entry.component {...shown} summary={summary} />;
 }
 
 interface HeadProps {

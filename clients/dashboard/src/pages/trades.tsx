@@ -4,10 +4,10 @@ import { Card } from "../ui/bits";
 import { nameTable } from "../ui/file_buttons";
 import { Show } from "../ui/states";
 import { Table } from "../ui/table";
-import type { PageProps } from "./strategy";
+import type { EarlyPageProps } from "./strategy";
 import { linkToTrade } from "./summary";
 
-export function TradesPage({ route, id, at, version }: PageProps) {
+export function TradesPage({ route, id, at, version }: EarlyPageProps) {
   const answer = useTable(id, "trades", at, version);
   return (
     <Card title="Trades">
