@@ -8,6 +8,7 @@ operation leaves the tree as it was, byte for byte.
 import math
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from random import Random
 from typing import Any, ClassVar
@@ -44,6 +45,7 @@ from tradeexecutor.strategy.market_terms import MarketTerms
 from tradeexecutor.strategy.pandas_trader.indicator import IndicatorSet
 from tradeexecutor.strategy.pandas_trader.indicator_results import calculate_indicators
 from tradeexecutor.strategy.pandas_trader.position_manager import PositionManager
+from tradeexecutor.strategy.pandas_trader.position_rules import has_no_market
 from tradeexecutor.strategy.pandas_trader.strategy_input import StrategyInput, StrategyInputIndicators
 from tradeexecutor.strategy.parameters import StrategyParameters
 from tradeexecutor.strategy.runner import Models, StrategyRunner
@@ -72,6 +74,8 @@ BRIDGES = st.sampled_from(
         ),
     ]
 )
+#: None, some time inside a candle, the next open, and longer than the time between two decisions.
+LATENCIES = st.sampled_from([0 * DAY, 0 * DAY, DAY / 10, DAY / 2, DAY, 1.75 * DAY])
 VAULTS = st.sampled_from(["SAVE", "FUND", "QUEUE"])
 SHARES = st.floats(0.01, 0.4)
 LEVELS = st.sampled_from([{}, {"stop_loss_pct": 0.93}, {"stop_loss_pct": 0.95, "take_profit_pct": 1.06}])
@@ -117,6 +121,8 @@ class Simulated(RuleBasedStateMachine):
                 self.seen["liquidation"] += trade.is_liquidation()
                 self.seen[f"stop loss of a {what}"] += trade.is_stop_loss()
                 self.seen[f"resting {what}"] += trade.activated_trigger is not None
+                late = "reaches_market_at" in (trade.other_data or ())
+                self.seen[f"late {kind}"] += late and trade.is_success()
                 partly = trade.is_leverage() and trade.is_reduce() and not trade.closing
                 self.seen[f"resting exit of a {what}"] += partly and trade.activated_trigger is not None
 
@@ -126,8 +132,11 @@ class Simulated(RuleBasedStateMachine):
         bridges=BRIDGES,
         lost=st.sampled_from([0, 5]),
         funding=st.sampled_from([-0.01, 0.0, 0.002]),
+        latency=LATENCIES,
     )
-    def begin(self, seed: int, slippage: float, bridges: BridgeTerms, lost: int, funding: float) -> None:
+    def begin(
+        self, seed: int, slippage: float, bridges: BridgeTerms, lost: int, funding: float, latency: timedelta
+    ) -> None:
         # A number, because candles that are drawn one by one leave no room for many rules.
         random = Random(seed)
         candles = {name: make_candles(_make_bars(random, 1.0), bucket=DAY) for name in _MARKETS}
@@ -141,7 +150,7 @@ class Simulated(RuleBasedStateMachine):
         self.plan: Plan = lambda manager: []
         self.refused = 0
         self.ts = START
-        pricing = BacktestPricing(universe)
+        pricing = BacktestPricing(universe, latency=latency)
         self.sync = BacktestSyncModel(self.wallet, lending_rates=universe.lending)
         self.sync.simulate_funding(START, Decimal(10_000))
         context = ExecutionContext(ExecutionMode.backtesting)
@@ -329,6 +338,25 @@ class Simulated(RuleBasedStateMachine):
 
         self.decide(plan)
 
+    @rule(level=st.floats(0.9, 1.05), gains=st.booleans())
+    def move_levels(self, level: float, gains: bool) -> None:
+        """Move the stop loss, or the take profit, of every position that has a market."""
+
+        def plan(manager: PositionManager) -> list[TradeExecution]:
+            for position in manager.state.portfolio.open_positions.values():
+                if position.pair.is_vault() or has_no_market(position.pair):
+                    continue
+                spot = position.pair.get_pricing_pair()
+                price = manager.pricing_model.get_mid_price(manager.timestamp, spot)
+                factor = level if position.is_short() is gains else 2 - level
+                if gains:
+                    position.take_profit = price * factor
+                else:
+                    position.stop_loss = price * factor
+            return []
+
+        self.decide(plan)
+
     # --- Credit
 
     @rule(share=SHARES)
@@ -476,11 +504,13 @@ class Simulated(RuleBasedStateMachine):
             self.seen["waiting request"] += portfolio.get_vault_settlement_pending_value() > 0
             for position in portfolio.open_positions.values():
                 assert position.opened_at <= self.ts
-                assert not position.is_leverage() or position.loan is not None
+                waiting = any(trade.is_planned() for trade in position.trades.values())
+                assert not position.is_leverage() or position.loan is not None or waiting
+                self.seen["level on its way"] += "moved_levels" in (position.other_data or ())
 
 
 SETTINGS = settings(
-    max_examples=14 * SOAK,
+    max_examples=17 * SOAK,
     stateful_step_count=35,
     deadline=None,
     # Shrinking thirty steps takes longer than reading them.

@@ -203,7 +203,10 @@ def short_now_and_then(input: Any) -> list[Any]:
     """Be short with leverage for some hours, with a stop and a target."""
     manager, pair = input.get_position_manager(), input.get_default_pair()
     if manager.is_any_short_position_open():
-        return manager.close_short(manager.get_current_short_position()) if input.cycle % 7 == 0 else []
+        short = manager.get_current_short_position()
+        if input.cycle % 5 == 0 and short.stop_loss is not None:
+            short.stop_loss *= 0.995
+        return manager.close_short(short) if input.cycle % 7 == 0 else []
     if input.cycle % 3:
         return []
     return manager.open_short(pair, 2_000.0, leverage=2.0, stop_loss_pct=0.97, take_profit_pct=1.04)
@@ -215,7 +218,7 @@ def lend_idle_cash(input: Any) -> list[Any]:
     if input.cycle % 6 == 1:
         return manager.open_credit_supply_position_for_reserves(5_000.0)
     if input.cycle % 6 == 4:
-        return [*manager.close_credit_supply_position(manager.get_current_credit_supply_position())]
+        return manager.close_credit_supply_position(manager.get_current_credit_supply_position())
     if input.cycle % 6 == 5:
         return manager.open_spot(pair, 1_000.0)
     return manager.close_all() if input.cycle % 6 == 0 else []
@@ -229,9 +232,10 @@ def short_without_a_stop(input: Any) -> list[Any]:
     return manager.open_short(input.get_default_pair(), 1_000.0, leverage=3.0)
 
 
-@pytest.mark.parametrize("starts", [1, 30])
+@pytest.mark.parametrize(("starts", "minutes"), [(1, 0), (30, 0), (30, 25), (30, 100)])
 @pytest.mark.parametrize("decide", [short_now_and_then, lend_idle_cash, short_without_a_stop])
-def test_loans_are_those_of_a_backtest(tmp_path: Path, decide: Decide, starts: int):
+def test_loans_are_those_of_a_backtest(tmp_path: Path, decide: Decide, starts: int, minutes: int):
+    """With a latency, orders and levels are on their way while the process is started again."""
     bars = random_walk(11, 30)
     if decide is short_without_a_stop:
         bars = [(price, price * 1.07, price, price * 1.06) for price in (100 * 1.06**hour for hour in range(30))]
@@ -244,10 +248,12 @@ def test_loans_are_those_of_a_backtest(tmp_path: Path, decide: Decide, starts: i
         initial_deposit=10_000,
         slippage=SLIPPAGE,
         leaves_open=True,
+        latency=datetime.timedelta(minutes=minutes),
     ).state
     clock, path = Clock(), tmp_path / "state.json"
     module = make_module(decide)
     module.parameters = StrategyParameters.from_dict({"lending": LENDING})
+    module.latency = datetime.timedelta(minutes=minutes)
     with JSONFileStore(path) as store:
         create_paper_state(store, "paper", Decimal(10_000), START, CYCLE)
     for _ in range(starts):

@@ -17,7 +17,8 @@ def test_random_decisions_of_every_kind():
     run_state_machine_as_test(Simulated, settings=SETTINGS)
     missing = {
         "async vault", "cctp_bridge", "credit_supply", "funding", "lending_protocol_long", "lending_protocol_short",
-        "liquidation", "lost transfer", "refused", "resting exit of a long",
+        "late credit_supply", "late lending_protocol_long", "late lending_protocol_short", "late spot_market_hold",
+        "level on its way", "liquidation", "lost transfer", "refused", "resting exit of a long",
         "resting exit of a short", "resting long", "resting order", "resting short", "spot_market_hold",
         "stop loss of a long", "stop loss of a short", "trade on another chain", "transfer back", "transfer on its way",
         "vault", "waiting request",

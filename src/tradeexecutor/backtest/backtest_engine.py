@@ -33,7 +33,9 @@ from tradeexecutor.state.cycle_duration import CycleDuration
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.trade import TradeExecution
+from tradeexecutor.strategy.arrivals import fill_at_open, fill_inside, fill_lending
 from tradeexecutor.strategy.market_data import CandleCursor, from_us, to_us
+from tradeexecutor.strategy.pandas_trader.position_rules import has_no_market
 from tradeexecutor.strategy.runner import StrategyRunner
 from tradeexecutor.strategy.stop_loss import PriceRange, has_triggers, iterate_positions_with_triggers
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
@@ -46,8 +48,8 @@ ProgressCallback = Callable[[int, datetime.datetime], None]
 #: Start of the grid of cycles, us: a Monday, so weekly cycles start on Mondays.
 _GRID_ORIGIN = to_us(datetime.datetime(1, 1, 1))
 
-#: Order of events at the same time: candles end before the next ones start.
-_ENDED, _STARTED = 0, 1
+#: Order of events at the same time: candles end before the next ones start, and what needs no market arrives.
+_ENDED, _STARTED, _ARRIVED = 0, 1, 2
 
 
 class BacktestPeriodNotValid(TradeExecutorError, ValueError):
@@ -243,7 +245,7 @@ class BacktestEngine:
         """Return True if an order rests or waits, or a position has a level; in most steps there is none."""
         runner = self.runner
         portfolio = runner.state.portfolio
-        if portfolio.pending_positions or runner.queue.waiting:
+        if portfolio.pending_positions or runner.queue.waiting or runner.queue.moves:
             return True
         for position in portfolio.open_positions.values():  # noqa: SIM110 - `any` takes three times as long
             if has_triggers(position):
@@ -271,8 +273,9 @@ class BacktestEngine:
         """Check the levels of all positions from one decision to the next, in order of time."""
         runner = self.runner
         portfolio = runner.state.portfolio
+        queue = runner.queue
         positions = list(iterate_positions_with_triggers(portfolio))
-        if not positions and not runner.queue.waiting:
+        if not (positions or queue.waiting or queue.moves):
             return
         universe = runner.strategy_universe
         first, last = to_us(after), to_us(until)
@@ -286,15 +289,17 @@ class BacktestEngine:
                 pair_id = position.pair.internal_id or 0
                 cursors[pair_id] = cursor
                 first_index[pair_id] = min(index, first_index.get(pair_id, index))
-        for trade in runner.queue.waiting:
-            pair_id = trade.pair.internal_id or 0
-            cursor = cursors[pair_id] = universe.get_cursor(trade.pair)
-            first_index[pair_id] = max(cursor.seek(first), 0)
-        if not cursors:
-            return
+        for pair in [*(trade.pair for trade in queue.waiting), *(move.position.pair for move in queue.moves)]:
+            if not has_no_market(pair):
+                pair_id = pair.internal_id or 0
+                cursor = cursors[pair_id] = universe.get_cursor(pair)
+                first_index[pair_id] = max(cursor.seek(first), 0)
         events: dict[tuple[int, int], dict[int, int]] = {}
         for pair_id, cursor in cursors.items():
             _collect_events(events, pair_id, cursor, first_index[pair_id], after=first, until=last, is_last=is_last)
+        for arrival in map(to_us, queue.list_arrivals_of_lending()):
+            if first < arrival <= last and not (is_last and arrival == last):
+                events.setdefault((arrival, _ARRIVED), {})
         traded_at: int | None = None
         for (moment, kind), candles in sorted(events.items()):
             if traded_at is not None and moment != traded_at:
@@ -319,12 +324,14 @@ class BacktestEngine:
         runner = self.runner
         filled: list[TradeExecution] = []
         rests: dict[int, PriceRange] = {}
-        if runner.queue.waiting:
+        if runner.queue.waiting or runner.queue.moves:
             if kind == _STARTED:
-                filled = runner.fill_queue(ts, candles)
+                filled = fill_at_open(runner, ts, {number: cursors[number].open[at] for number, at in candles.items()})
+            elif kind == _ARRIVED:
+                filled = fill_lending(runner, ts)
             elif self.pricing.latency:
-                rests = {pair_id: _get_range(cursors[pair_id], index) for pair_id, index in candles.items()}
-                filled = runner.fill_inside(ts, rests)
+                ranges = {pair_id: _get_range(cursors[pair_id], index) for pair_id, index in candles.items()}
+                filled, rests = fill_inside(runner, ts, ranges)
 
         def get_range(position: TradingPosition) -> PriceRange | None:
             pair_id = position.pair.internal_id or 0
@@ -334,7 +341,7 @@ class BacktestEngine:
             cursor = cursors[pair_id]
             if kind == _STARTED:
                 return PriceRange.at(cursor.open[index])
-            return rests.get(pair_id) or _get_range(cursor, index)
+            return rests.get(position.position_id) or _get_range(cursor, index)
 
         return bool(runner.check_triggers(ts, get_range, record=False)) or bool(filled)
 

@@ -42,6 +42,7 @@ from tradeexecutor.state.store import StateStore
 from tradeexecutor.state.trade.predicates import ARRIVES_KEY, WAITED_FOR_MARKET_KEY
 from tradeexecutor.strategy.execution_context import ExecutionContext, ExecutionMode
 from tradeexecutor.strategy.lending import LendingPool
+from tradeexecutor.strategy.moved_levels import read_moves
 from tradeexecutor.strategy.pandas_trader.indicator_results import calculate_indicators
 from tradeexecutor.strategy.pandas_trader.position_rules import has_no_market
 from tradeexecutor.strategy.pandas_trader.strategy_input import StrategyInputIndicators
@@ -375,7 +376,7 @@ def _restore_wallet(state: State) -> SimulatedWallet:
 
 
 def _restore_queue(runner: StrategyRunner) -> None:
-    """Put the orders that wait for their market back into the queue."""
+    """Put the orders that wait for their market, and the levels that are on their way, back into the queue."""
     waiting = [
         trade
         for position in runner.state.portfolio.open_positions.values()
@@ -383,6 +384,8 @@ def _restore_queue(runner: StrategyRunner) -> None:
         if trade.is_planned() and not {WAITED_FOR_MARKET_KEY, ARRIVES_KEY}.isdisjoint(trade.other_data or ())
     ]
     runner.queue.waiting = sorted(waiting, key=lambda trade: trade.trade_id)
+    portfolio = runner.state.portfolio
+    runner.queue.moves = read_moves([*portfolio.open_positions.values(), *portfolio.pending_positions.values()])
 
 
 def _require_same_pairs(state: State, universe: TradingStrategyUniverse) -> None:

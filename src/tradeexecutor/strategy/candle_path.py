@@ -36,7 +36,7 @@ from tradeexecutor.state.trade import TradeExecution, TradeType
 from tradeexecutor.state.trigger import Trigger
 from tradeexecutor.state.types import USDollarPrice
 
-__all__ = ["Book", "Condition", "Hit", "PriceRange", "RestingOrder", "Walk", "walk_candle", "walk_path"]
+__all__ = ["Book", "Condition", "Hit", "PriceRange", "RestingOrder", "Walk", "get_rest", "walk_candle", "walk_path"]
 
 #: Share of a position below which a remainder counts as zero.
 _EMPTY = 1e-9
@@ -73,6 +73,37 @@ class PriceRange:
             (self.open, self.low, self.high, self.close),
             (self.open, self.high, self.low, self.close),
         )
+
+
+def get_rest(
+    prices: PriceRange,
+    price: USDollarPrice,
+    start: datetime.datetime | None,
+    *,
+    is_short: bool = False,
+    counts_best: bool = False,
+) -> PriceRange:
+    """Return the rest of a candle from a price inside it, for the levels of a position.
+
+    The worse extreme of the candle counts, which is the low, and the high for a short. The better one may have come
+    before.
+
+    Parameters
+    ----------
+    prices
+        The candle.
+    price
+        Price at which the rest begins.
+    start
+        Since when the rest lasts, naive UTC, for rule 5 of this module.
+    is_short
+        Whether the position gains when the price falls.
+    counts_best
+        Whether the better extreme counts, too, because it is certainly still to come.
+    """
+    low = prices.low if counts_best or not is_short else prices.close
+    high = prices.high if counts_best or is_short else prices.close
+    return PriceRange(price, max(price, high), min(price, low), prices.close, start)
 
 
 @dataclass(frozen=True, slots=True)

@@ -248,7 +248,8 @@ def _create_entry(position: TradingPosition, asset: AssetIdentifier) -> Interest
     if asset.underlying is None:
         return None
     if position.loan is None:
-        logger.warning("Position #%d has no loan, %s earns nothing", position.position_id, asset)
+        if position.has_executed_trades():  # not one whose opening is on its way
+            logger.warning("Position #%d has no loan, %s earns nothing", position.position_id, asset)
         return None
     side, tracker = position.loan.get_tracked_asset(asset)
     if side is None or tracker is None:

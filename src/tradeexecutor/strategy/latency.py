@@ -5,6 +5,9 @@ open. Inside a candle the price of a moment is not known; it is on one of the tw
 `tradeexecutor.strategy.candle_path`, open - low - high - close or open - high - low - close, whose three legs are taken
 to last a third of the candle each. The path with the worse price for the order counts: a purchase meets the rise first,
 a sale the fall, and a latency close to zero gives a price close to the open.
+
+What is in the market already, a stop loss or a loan that can be liquidated, meets the candle until the order arrives,
+on the path that is worse for the position. After the arrival the position meets the rest of the candle.
 """
 
 import datetime
@@ -14,7 +17,7 @@ from tradeexecutor.state.trade.predicates import ARRIVES_KEY
 from tradeexecutor.state.types import USDollarPrice
 from tradeexecutor.strategy.candle_path import PriceRange
 
-__all__ = ["find_share", "get_arrival", "get_rest_after_buy", "price_moment"]
+__all__ = ["find_share", "get_arrival", "get_range_before", "is_early", "price_moment", "share_of_candle"]
 
 #: Legs of the path of a candle.
 _LEGS = 3
@@ -27,14 +30,26 @@ def get_arrival(trade: TradeExecution) -> datetime.datetime | None:
 
 
 def find_share(trade: TradeExecution, start: datetime.datetime, end: datetime.datetime) -> float | None:
-    """Return how far into a candle an order reaches its market, 0-1; None if it does not fill inside this candle.
-
-    An order of a decision that was made inside the candle does not: nothing tells how far its price had moved by then.
-    """
+    """Return how far into a candle an order reaches its market, 0-1; None if it does not fill inside this candle."""
     arrives_at = get_arrival(trade)
-    if arrives_at is None or not start < arrives_at < end or trade.opened_at > start:
+    return None if arrives_at is None else share_of_candle(trade.opened_at, arrives_at, start, end)
+
+
+def share_of_candle(
+    decided_at: datetime.datetime, arrives_at: datetime.datetime, start: datetime.datetime, end: datetime.datetime
+) -> float | None:
+    """Return how far into a candle something arrives, 0-1; None if it does not arrive inside, or was decided inside.
+
+    Nothing tells how far the price had moved by the time of a decision inside the candle.
+    """
+    if not start < arrives_at < end or decided_at > start:
         return None
     return (arrives_at - start) / (end - start)
+
+
+def is_early(share: float) -> bool:
+    """Return True if both extremes of a candle are still to come on both paths."""
+    return share * _LEGS < 1
 
 
 def price_moment(prices: PriceRange, share: float, *, is_buy: bool) -> USDollarPrice:
@@ -61,11 +76,23 @@ def price_moment(prices: PriceRange, share: float, *, is_buy: bool) -> USDollarP
     return min(max(price, prices.low), prices.high)  # not beyond them by rounding
 
 
-def get_rest_after_buy(prices: PriceRange, price: USDollarPrice, share: float, end: datetime.datetime) -> PriceRange:
-    """Return the rest of a candle after a purchase at a price inside it, for the levels of the position.
+def get_range_before(prices: PriceRange, share: float, *, is_short: bool) -> PriceRange:
+    """Return what an open position has met of a candle before something arrives inside it, at worst.
 
-    In the first leg of the paths both extremes are still to come. Later the low counts and the high does not, because
-    it may have come before.
+    In the first leg of the paths it is the way from the open towards the worse extreme: the low, and the high for a
+    short. In the second one that extreme has been reached; in the third one the other extreme, too.
+
+    Examples
+    --------
+    >>> candle = PriceRange(100.0, 130.0, 70.0, 110.0, datetime.datetime(2024, 1, 1))
+    >>> before = get_range_before(candle, 0.1, is_short=False)
+    >>> before.high, before.low, before.close
+    (100.0, 91.0, 91.0)
     """
-    high = prices.high if share * _LEGS < 1 else prices.close
-    return PriceRange(price, max(price, high), min(price, prices.low), prices.close, end)
+    price = price_moment(prices, share, is_buy=is_short)
+    met = [prices.open, price]
+    if not is_early(share):
+        met.append(prices.high if is_short else prices.low)
+    if share * _LEGS >= _LEGS - 1:
+        met += [prices.high, prices.low]
+    return PriceRange(prices.open, max(met), min(met), price, prices.start)

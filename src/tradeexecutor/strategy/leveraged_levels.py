@@ -15,12 +15,11 @@ from tradeexecutor.state.errors import InvalidTrade, LiquidationRisked
 from tradeexecutor.state.position import TradingPosition, TriggerPriceUpdate
 from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.state.trigger import Trigger, TriggerCondition
-from tradeexecutor.state.types import USDollarPrice
 from tradeexecutor.strategy.candle_path import Book, Condition, Hit, PriceRange, RestingOrder, walk_candle
 from tradeexecutor.strategy.pandas_trader.leveraged_rules import get_liquidation_price
 from tradeexecutor.strategy.pandas_trader.position_manager import PositionManager
 
-__all__ = ["fill_entry", "fill_exit", "find_entry", "find_hits", "get_liquidation_price", "get_rest_of_candle"]
+__all__ = ["fill_entry", "fill_exit", "find_entry", "find_hits", "get_liquidation_price"]
 
 
 def find_hits(book: Book, prices: PriceRange, ts: datetime.datetime, penalty: float) -> list[Hit]:
@@ -113,18 +112,24 @@ def _trail(position: TradingPosition, level: float, price: float, ts: datetime.d
 # --- Entries that rest in the market
 
 
-def find_entry(position: TradingPosition, prices: PriceRange, ts: datetime.datetime) -> Hit | None:
+def find_entry(
+    position: TradingPosition, prices: PriceRange, ts: datetime.datetime, latency: datetime.timedelta
+) -> Hit | None:
     """Return the order of a pending position that the prices reach; None if they do not.
 
     The limit of a short is above the price and its stop below it, those of a long the other way round. Of two that one
     candle reaches the worse one fills, the stop. An order that lapses inside the candle fills at its open only, because
-    what came later is not known.
+    what came later is not known. One that is on its way to the market, see `tradeexecutor.strategy.latency`, fills not
+    at all, and one that has reached it inside the candle only at its close.
     """
     hits: list[Hit] = []
     for trade in position.pending_trades.values():
-        is_late = prices.start is not None and trade.opened_at > prices.start
+        arrives_at = trade.opened_at + latency
+        if arrives_at > ts:
+            continue
+        is_late = prices.start is not None and arrives_at > prices.start
         for trigger in trade.triggers or ():
-            if trigger.price is None or (trigger.is_expired(ts) and prices.start is None):
+            if trigger.price is None or (trigger.is_expired(ts) and (is_late or prices.start is None)):
                 continue
             if prices.start is not None and trigger.expires_at is not None and trigger.expires_at <= prices.start:
                 continue
@@ -138,17 +143,6 @@ def find_entry(position: TradingPosition, prices: PriceRange, ts: datetime.datet
                 hits.append(Hit(position, order, None, condition, points[0] if gapped else trigger.price))
     worse = min if position.is_short() else max
     return worse(hits, key=lambda hit: hit.price, default=None)
-
-
-def get_rest_of_candle(prices: PriceRange, entry: USDollarPrice, *, is_short: bool) -> PriceRange:
-    """Return the range that a position may have met after its entry, at worst.
-
-    For a short it counts the high, and no better low; for a long the low, and no better high.
-    """
-    low, high = (min(entry, prices.close), max(prices.high, entry))
-    if not is_short:
-        low, high = (min(prices.low, entry), max(entry, prices.close))
-    return PriceRange(entry, high, low, prices.close, prices.start)
 
 
 def fill_entry(manager: PositionManager, hit: Hit) -> TradeExecution | None:

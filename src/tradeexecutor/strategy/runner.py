@@ -16,7 +16,7 @@ Backtests and live trading use the same class, with different models, and with o
 import contextlib
 import datetime
 import logging
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,12 +33,11 @@ from tradeexecutor.state.trade.pricing import PriceImpactToleranceExceeded
 from tradeexecutor.statistics.core import needs_long_short_table, update_statistics
 from tradeexecutor.statistics.sample_recorder import SampleRecorder
 from tradeexecutor.statistics.statistics_table import serialise_long_short_stats_as_json_table
-from tradeexecutor.strategy.candle_path import PriceRange
 from tradeexecutor.strategy.decision import DecisionFailed, InvalidDecision, call_strategy, check_decision
 from tradeexecutor.strategy.execution_context import ExecutionContext, ExecutionMode
 from tradeexecutor.strategy.execution_order import prepare_sorted_trades
-from tradeexecutor.strategy.latency import get_rest_after_buy, price_moment
-from tradeexecutor.strategy.market_queue import ClosedMarket, MarketQueue, can_be_late, prepare_fill
+from tradeexecutor.strategy.market_queue import ClosedMarket, MarketQueue, can_be_late
+from tradeexecutor.strategy.moved_levels import hold_back_moves, remember_levels
 from tradeexecutor.strategy.pandas_trader.position_manager import PositionManager
 from tradeexecutor.strategy.pandas_trader.position_rules import has_no_market
 from tradeexecutor.strategy.pandas_trader.strategy_input import StrategyInput, StrategyInputIndicators
@@ -261,10 +260,10 @@ class StrategyRunner:
             return  # nothing has a price, bears interest or waits for a settlement
         models = self.models
         models.execution.settle_requests(ts, self.state, models.pricing.find_settlement_price)
-        self._accrue_interest(ts)
+        self.accrue_interest(ts)
         revalue_portfolio(models.valuation, ts, portfolio)
 
-    def _accrue_interest(self, ts: datetime.datetime) -> None:
+    def accrue_interest(self, ts: datetime.datetime) -> None:
         """Book the interest of loans up to now, before trades change the balances that bear it."""
         portfolio = self.state.portfolio
         frozen = portfolio.frozen_positions
@@ -282,7 +281,11 @@ class StrategyRunner:
         strategy_input = self._input
         strategy_input.cycle, strategy_input.timestamp = cycle, ts
         first_new_trade = get_next_trade_id(self.state.portfolio)
+        latency = self.models.pricing.latency
+        levels = remember_levels(self.state.portfolio) if latency else ()
         trades = call_strategy("decide_trades", self.decide_trades, strategy_input)
+        if levels:
+            self.queue.moves += hold_back_moves(levels, ts, ts + latency)
         if type(trades) is list and not trades and self.state.portfolio.next_trade_id == first_new_trade:
             return trades
         return check_decision(self.state, cycle, ts, trades, first_new_trade)
@@ -336,51 +339,14 @@ class StrategyRunner:
             held_back += late
         return [trade for trade in trades if trade not in held_back] if held_back else trades
 
-    def fill_queue(self, ts: datetime.datetime, pair_ids: Container[int]) -> list[TradeExecution]:
-        """Execute the queued orders that have reached markets which open now, at their first price.
-
-        Parameters
-        ----------
-        ts
-            Time of the open, naive UTC.
-        pair_ids
-            Internal ids of the pairs that open.
-
-        Returns
-        -------
-        list
-            Executed trades, sells first.
-        """
-        self.models.execution.settle_transfers(ts, self.state)
-        manager = self.make_position_manager(ts)
-        executed: list[TradeExecution] = []
-        for trade in self.queue.take(ts, pair_ids):
-            if prepare_fill(manager, trade):
-                executed += self.execute(ts, [trade], triggered=True)
-        return executed
-
-    def fill_inside(self, ts: datetime.datetime, candles: dict[int, PriceRange]) -> list[TradeExecution]:
-        """Execute the queued orders that have reached their markets inside candles that end at `ts`, naive UTC.
-
-        `candles` has them by the internal ids of their pairs; that of a pair that is bought becomes its rest.
-        """
-        self.models.execution.settle_transfers(ts, self.state)
-        manager = self.make_position_manager(ts)
-        executed: list[TradeExecution] = []
-        for trade, share in self.queue.take_inside(ts, candles):
-            pair_id = trade.pair.internal_id or 0
-            price = price_moment(candles[pair_id], share, is_buy=trade.is_buy())
-            if prepare_fill(manager, trade, price):
-                executed += self.execute(ts, [trade], triggered=True)
-            if trade.is_buy() and trade.is_success():
-                candles[pair_id] = get_rest_after_buy(candles[pair_id], price, share, ts)
-        return executed
-
     def cancel_queue(self, ts: datetime.datetime) -> None:
-        """Cancel the queued orders at the end of a run."""
+        """Cancel the queued orders at the end of a run, and the changes of levels that are on their way."""
         for trade in self.queue.cancel():
             trade.add_note("lapsed: the run has ended before it could fill")
             self._discard(ts, [trade])
+        for move in self.queue.moves:
+            move.forget()
+        self.queue.moves = []
 
     def _discard(self, ts: datetime.datetime, trades: Iterable[TradeExecution]) -> None:
         """Cancel trades that will not be executed, and remove positions without trades."""
@@ -422,7 +388,7 @@ class StrategyRunner:
         """
         self.state.portfolio.owner.claim()
         self.models.execution.settle_transfers(ts, self.state)
-        self._accrue_interest(ts)
+        self.accrue_interest(ts)
         manager = self.make_position_manager(ts)
 
         def execute(trade: TradeExecution) -> None:

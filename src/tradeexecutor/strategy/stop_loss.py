@@ -27,15 +27,9 @@ from tradeexecutor.state.position import TradingPosition, TriggerPriceUpdate
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
 from tradeexecutor.state.trigger import Trigger, TriggerCondition
 from tradeexecutor.state.types import USDollarPrice
-from tradeexecutor.strategy.candle_path import Book, Condition, Hit, PriceRange, RestingOrder, walk_candle
+from tradeexecutor.strategy.candle_path import Book, Condition, Hit, PriceRange, RestingOrder, get_rest, walk_candle
 from tradeexecutor.strategy.execution_context import ExecutionContext
-from tradeexecutor.strategy.leveraged_levels import (
-    fill_entry,
-    fill_exit,
-    find_entry,
-    find_hits,
-    get_rest_of_candle,
-)
+from tradeexecutor.strategy.leveraged_levels import fill_entry, fill_exit, find_entry, find_hits
 from tradeexecutor.strategy.market_data import to_us
 from tradeexecutor.strategy.pandas_trader.position_manager import PositionManager
 from tradeexecutor.strategy.pandas_trader.trigger_orders import BARS_KEY
@@ -209,7 +203,7 @@ def _check(
     # What leveraged positions release may pay for buys.
     trades = [trade for trade in map(act, hits_with_leverage) if trade is not None]
     for position, prices in pending_with_leverage:
-        entry = find_entry(position, prices, ts)
+        entry = find_entry(position, prices, ts, manager.pricing_model.latency)
         trades += [] if entry is None else _enter_with_leverage(manager, entry, prices, act)
         _expire_orders(portfolio, position, ts)
     for walk in walks:
@@ -235,7 +229,7 @@ def _enter_with_leverage(
     if opened is None or prices.start is None:
         return [] if opened is None else [opened]
     position = entry.position
-    rest = get_rest_of_candle(prices, entry.price, is_short=position.is_short())
+    rest = get_rest(prices, entry.price, prices.start, is_short=position.is_short())
     book = _open_book(manager, position, rest)
     book.levels_meet_close_only = False  # the rest begins at the entry
     penalty = manager.strategy_universe.lending.liquidation_penalty
@@ -298,7 +292,8 @@ def _open_book(manager: PositionManager, position: TradingPosition, prices: Pric
     for trade in position.pending_trades.values():
         if latency and trade.opened_at + latency > ts:
             continue  # it has not reached the market
-        conditions = _find_conditions(manager, position, trade, prices)
+        is_late = start is not None and trade.opened_at + latency > start
+        conditions = _find_conditions(manager, position, trade, prices, meets_close_only=is_late)
         if conditions:
             book.orders.append(
                 RestingOrder(
@@ -306,7 +301,7 @@ def _open_book(manager: PositionManager, position: TradingPosition, prices: Pric
                     conditions=conditions,
                     amount=_get_amount(trade),
                     sells_rest=TradeFlag.close in (trade.flags or ()),
-                    meets_close_only=start is not None and trade.opened_at + latency > start,
+                    meets_close_only=is_late,
                     may_expire=any(trigger.is_expired(ts) for trigger in trade.triggers or ()),
                 )
             )
@@ -320,13 +315,22 @@ def _get_amount(trade: TradeExecution) -> float:
 
 
 def _find_conditions(
-    manager: PositionManager, position: TradingPosition, trade: TradeExecution, prices: PriceRange
+    manager: PositionManager,
+    position: TradingPosition,
+    trade: TradeExecution,
+    prices: PriceRange,
+    *,
+    meets_close_only: bool,
 ) -> tuple[Condition, ...]:
     ts = manager.timestamp
     conditions: list[Condition] = []
     for trigger in trade.triggers or ():
-        # An order that lapses inside the candle was still valid at its start.
-        if trigger.is_expired(ts) if prices.start is None else _is_expired_by(trigger, prices.start):
+        # An order that lapses inside the candle was still valid at its start, but not at its close.
+        if (
+            trigger.is_expired(ts)
+            if prices.start is None or meets_close_only
+            else _is_expired_by(trigger, prices.start)
+        ):
             continue
         if trigger.condition in _TIMED:
             # A timed trigger needs a price of its time, which is not known inside a candle.

@@ -74,7 +74,7 @@ def expire_if_never_opened(portfolio: Portfolio, position: TradingPosition, ts: 
     table = portfolio.pending_positions if is_pending else portfolio.open_positions
     if table.get(position.position_id) is not position:
         return False
-    if any(is_pending or not (trade.is_spot() and trade.is_sell()) for trade in position.pending_trades.values()):
+    if any(is_pending or not _is_exit(trade) for trade in position.pending_trades.values()):
         return False
     is_back = is_pending or position.pair.is_cctp_bridge()
     for trade in position.trades.values():
@@ -85,6 +85,10 @@ def expire_if_never_opened(portfolio: Portfolio, position: TradingPosition, ts: 
     del table[position.position_id]
     portfolio.expired_positions[position.position_id] = position
     return True
+
+
+def _is_exit(trade: TradeExecution) -> bool:
+    return trade.is_reduce() if trade.is_leverage() else trade.is_spot() and trade.is_sell()
 
 
 def wait_again(position: TradingPosition, trade: TradeExecution) -> None:

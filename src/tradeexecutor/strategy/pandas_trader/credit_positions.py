@@ -12,6 +12,7 @@ from tradeexecutor.accounting.raw_units import round_down_to_units
 from tradeexecutor.state.errors import UnsupportedPairKind
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.identifier.bridge_terms import BridgeTerms
+from tradeexecutor.state.loan.changes import LoanChange, get_loan_after_trade
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
 from tradeexecutor.state.types import Percent, USDollarAmount
@@ -168,6 +169,8 @@ class CreditPositions(LeveragedOrders):
         _check_credit(position)
         if position.is_closed():
             raise PositionManagerError(f"{position} is already closed")
+        if self._withdraw_opening(position):
+            return []
         trade = self._plan_credit(
             position.pair,
             -(position.get_quantity() if quantity is None else quantity),
@@ -178,6 +181,24 @@ class CreditPositions(LeveragedOrders):
             closing=True,
         )
         return [trade]
+
+    def replan_credit(self, position: TradingPosition, trade: TradeExecution) -> None:
+        """Plan an order again for the loan of now; a simulation calls it when the order arrives, no strategy.
+
+        A recall of everything takes the interest of its way, too, and no recall takes more than there is.
+
+        Raises
+        ------
+        InvalidTrade
+            Nothing is lent that could be recalled.
+        """
+        if trade.is_sell():
+            held = position.get_quantity()
+            if TradeFlag.close in (trade.flags or ()) or -trade.planned_quantity > held:
+                trade.planned_quantity, trade.planned_reserve = -held, held
+        trade.planned_loan_update, _ = get_loan_after_trade(
+            position.loan, trade, LoanChange.read(trade), closing=TradeFlag.close in (trade.flags or ())
+        )
 
     def add_cash_to_credit_supply(
         self, cash: USDollarAmount, min_usd_threshold: USDollarAmount = 1.0

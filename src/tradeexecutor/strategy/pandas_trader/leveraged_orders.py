@@ -13,23 +13,21 @@
 close all of it, see `ShortPositions.open_short` and `LongPositions.open_long`.
 """
 
+from dataclasses import dataclass
 from decimal import Decimal
 
 from tradeexecutor.accounting.raw_units import round_down_to_units
 from tradeexecutor.state.identifier import TradingPairIdentifier
-from tradeexecutor.state.loan.changes import LoanChange, get_loan_after_trade
 from tradeexecutor.state.loan.loan import Loan
 from tradeexecutor.state.position import TradingPosition
-from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
+from tradeexecutor.state.trade import TradeExecution, TradeFlag
 from tradeexecutor.state.trigger import Trigger, TriggerCondition
 from tradeexecutor.state.types import LeverageMultiplier, Percent, USDollarAmount, USDollarPrice
+from tradeexecutor.strategy.pandas_trader.leveraged_replanning import LeveragedReplanning, get_exit_type
 from tradeexecutor.strategy.pandas_trader.leveraged_rules import (
     LevelFractions,
-    Swap,
     get_signed_balances,
-    is_all,
 )
-from tradeexecutor.strategy.pandas_trader.long_positions import LongPositions
 from tradeexecutor.strategy.pandas_trader.position_rules import PositionManagerError, check_position
 from tradeexecutor.strategy.pandas_trader.trigger_orders import GoodTill
 
@@ -37,8 +35,21 @@ __all__ = ["LeveragedOrders"]
 
 _ABOVE, _BELOW = TriggerCondition.cross_above, TriggerCondition.cross_below
 
+_NO_LEVELS = LevelFractions()
 
-class LeveragedOrders(LongPositions):
+
+@dataclass(frozen=True, slots=True)
+class _EntryTerms:
+    """Terms of an order that opens a position, see `LeveragedOrders.limit_short`; it has a limit, a stop or both."""
+
+    leverage: LeverageMultiplier
+    good_till_time: GoodTill
+    notes: str | None
+    limit_price: USDollarPrice | None = None
+    stop_price: USDollarPrice | None = None
+
+
+class LeveragedOrders(LeveragedReplanning):
     """The part of `PositionManager` that places orders for shorts and leveraged longs."""
 
     __slots__ = ()
@@ -85,9 +96,9 @@ class LeveragedOrders(LongPositions):
         InvalidValue, LiquidationRisked
             As in `open_short`.
         """
-        trigger = self._make_entry_trigger(_ABOVE, limit_price, good_till_time)
+        terms = _EntryTerms(leverage, good_till_time, notes, limit_price=limit_price)
         levels = LevelFractions(take_profit_pct, stop_loss_pct, trailing_stop_loss_pct)
-        return self._place_entry(self.get_shorting_pair(pair), value, leverage, [trigger], levels, notes)
+        return self._place_entry(self.get_shorting_pair(pair), value, terms, levels)
 
     def stop_short(
         self,
@@ -103,9 +114,9 @@ class LeveragedOrders(LongPositions):
         notes: str | None = None,
     ) -> list[TradeExecution]:
         """Sell short when the price has fallen to `stop_price` or below; parameters and errors as in `limit_short`."""
-        trigger = self._make_entry_trigger(_BELOW, stop_price, good_till_time)
+        terms = _EntryTerms(leverage, good_till_time, notes, stop_price=stop_price)
         levels = LevelFractions(take_profit_pct, stop_loss_pct, trailing_stop_loss_pct)
-        return self._place_entry(self.get_shorting_pair(pair), value, leverage, [trigger], levels, notes)
+        return self._place_entry(self.get_shorting_pair(pair), value, terms, levels)
 
     def oco_short(
         self,
@@ -127,13 +138,8 @@ class LeveragedOrders(LongPositions):
         PositionManagerError
             `stop_price` is not below `limit_price`, or an error of `limit_short`.
         """
-        if not stop_price < limit_price:
-            raise PositionManagerError(f"the stop {stop_price} must be below the limit {limit_price}")
-        triggers = [
-            self._make_entry_trigger(_ABOVE, limit_price, good_till_time),
-            self._make_entry_trigger(_BELOW, stop_price, good_till_time),
-        ]
-        return self._place_entry(self.get_shorting_pair(pair), value, leverage, triggers, LevelFractions(), notes)
+        terms = _EntryTerms(leverage, good_till_time, notes, limit_price, stop_price)
+        return self._place_entry(self.get_shorting_pair(pair), value, terms)
 
     def limit_long(
         self,
@@ -175,9 +181,9 @@ class LeveragedOrders(LongPositions):
         InvalidValue, LiquidationRisked
             As in `open_long`.
         """
-        trigger = self._make_entry_trigger(_BELOW, limit_price, good_till_time)
+        terms = _EntryTerms(leverage, good_till_time, notes, limit_price=limit_price)
         levels = LevelFractions(take_profit_pct, stop_loss_pct, trailing_stop_loss_pct)
-        return self._place_entry(self.get_leveraged_long_pair(pair), value, leverage, [trigger], levels, notes)
+        return self._place_entry(self.get_leveraged_long_pair(pair), value, terms, levels)
 
     def stop_long(
         self,
@@ -193,9 +199,9 @@ class LeveragedOrders(LongPositions):
         notes: str | None = None,
     ) -> list[TradeExecution]:
         """Buy with leverage when the price has risen to `stop_price` or above; parameters as in `limit_long`."""
-        trigger = self._make_entry_trigger(_ABOVE, stop_price, good_till_time)
+        terms = _EntryTerms(leverage, good_till_time, notes, stop_price=stop_price)
         levels = LevelFractions(take_profit_pct, stop_loss_pct, trailing_stop_loss_pct)
-        return self._place_entry(self.get_leveraged_long_pair(pair), value, leverage, [trigger], levels, notes)
+        return self._place_entry(self.get_leveraged_long_pair(pair), value, terms, levels)
 
     def oco_long(
         self,
@@ -217,23 +223,28 @@ class LeveragedOrders(LongPositions):
         PositionManagerError
             `stop_price` is not above `limit_price`, or an error of `limit_long`.
         """
-        if not stop_price > limit_price:
-            raise PositionManagerError(f"the stop {stop_price} must be above the limit {limit_price}")
-        triggers = [
-            self._make_entry_trigger(_BELOW, limit_price, good_till_time),
-            self._make_entry_trigger(_ABOVE, stop_price, good_till_time),
-        ]
-        return self._place_entry(self.get_leveraged_long_pair(pair), value, leverage, triggers, LevelFractions(), notes)
+        terms = _EntryTerms(leverage, good_till_time, notes, limit_price, stop_price)
+        return self._place_entry(self.get_leveraged_long_pair(pair), value, terms)
 
     def _place_entry(
         self,
         pair: TradingPairIdentifier,
         value: USDollarAmount | Decimal,
-        leverage: LeverageMultiplier,
-        triggers: list[Trigger],
-        levels: LevelFractions,
-        notes: str | None,
+        terms: _EntryTerms,
+        levels: LevelFractions = _NO_LEVELS,
     ) -> list[TradeExecution]:
+        """Place an order that opens a position at a limit, at a stop, or at the first of both."""
+        is_short = pair.kind.is_shorting()
+        limit, stop = terms.limit_price, terms.stop_price
+        if limit is not None and stop is not None and not (stop < limit if is_short else stop > limit):
+            side = "below" if is_short else "above"
+            raise PositionManagerError(f"the stop {stop} must be {side} the limit {limit}")
+        conditions = (_ABOVE, _BELOW) if is_short else (_BELOW, _ABOVE)
+        triggers = [
+            self._make_entry_trigger(condition, price, terms.good_till_time)
+            for condition, price in zip(conditions, (limit, stop), strict=True)
+            if price is not None
+        ]
         spot = pair.get_pricing_pair()
         self._check_tradeable(spot)
         self._round_levels(spot, triggers)
@@ -241,23 +252,12 @@ class LeveragedOrders(LongPositions):
         if self.state.portfolio.get_pending_position_for_pair(pair) is not None:
             raise PositionManagerError(f"an order for {pair.get_human_description(describe_type=True)} waits already")
         level = triggers[0].price or 0.0
-        position, trade = self._plan_opening(pair, self._to_reserve(value), leverage, level, levels, notes=notes)
-        trade.leverage = float(leverage)
+        position, trade = self._plan_opening(
+            pair, self._to_reserve(value), terms.leverage, level, levels, notes=terms.notes
+        )
+        trade.leverage = float(terms.leverage)
         self._make_wait(position, trade, triggers)
         return [trade]
-
-    def activate_entry(self, position: TradingPosition, trade: TradeExecution, mid_price: USDollarPrice) -> None:
-        """Plan a resting entry again, at the mid price at which it fills; a check of triggers calls it, no strategy.
-
-        Own money and leverage stay, so that a better price borrows or buys another quantity.
-        """
-        pair = position.pair
-        planned = abs(float(trade.planned_quantity)) * (trade.planned_mid_price or 0.0) / float(trade.planned_reserve)
-        leverage = trade.leverage or planned
-        swap, pricing = self._size_opening(pair, trade.planned_reserve, leverage, mid_price)
-        self._replan(trade, swap, pricing.price, None)
-        trade.planned_mid_price, trade.price_structure = mid_price, pricing
-        position.liquidation_price = self._get_recorded_liquidation_price(pair, swap, leverage, mid_price)
 
     # --- Exits
 
@@ -376,49 +376,6 @@ class LeveragedOrders(LongPositions):
         del position.trades[trade.trade_id]
         position.pending_trades[trade.trade_id] = trade
         return trade
-
-    def activate_exit(
-        self, position: TradingPosition, trade: TradeExecution, trigger: Trigger | None, mid_price: USDollarPrice
-    ) -> None:
-        """Plan a resting exit again, at the mid price at which it fills; a check of triggers calls it, no strategy.
-
-        It closes at most what the loan holds by now; an order for all of it, or for as much, closes the position.
-        """
-        loan = position.loan
-        assert loan is not None, "only open positions have orders that are reached"
-        wanted = abs(trade.planned_quantity)
-        closes = TradeFlag.close in (trade.flags or ()) or is_all(loan, wanted)
-        held = abs(get_signed_balances(loan)[0])
-        swap, pricing = self._size_reduction(loan, held if closes else wanted, mid_price)
-        self._replan(trade, swap, pricing.price, loan, closing=closes)
-        trade.planned_mid_price, trade.price_structure = mid_price, pricing
-        trade.trade_type = get_exit_type(position, trigger)
-        if closes:
-            trade.closing = True
-            trade.flags = {*(trade.flags or ()), TradeFlag.close}
-
-    @staticmethod
-    def _replan(
-        trade: TradeExecution, swap: Swap, price: USDollarPrice, loan: Loan | None, *, closing: bool = False
-    ) -> None:
-        """Give a trade other amounts; raises `InvalidTrade` or `LiquidationRisked` if its loan cannot change so."""
-        change = LoanChange(
-            swap.quantity, swap.reserve, swap.consumption, swap.allocation, price,
-            float(trade.get_reserve_currency_exchange_rate()), trade.opened_at,
-        )  # fmt: skip
-        after, _ = get_loan_after_trade(loan, trade, change, closing=closing)
-        trade.planned_quantity, trade.planned_reserve, trade.planned_price = swap.quantity, swap.reserve, price
-        trade.planned_collateral_consumption, trade.planned_collateral_allocation = swap.consumption, swap.allocation
-        trade.lp_fees_estimated = swap.lp_fees
-        trade.planned_loan_update = after
-
-
-def get_exit_type(position: TradingPosition, trigger: Trigger | None) -> TradeType:
-    """Return the type of an exit: take profit or stop loss by the side of its level, or that of a timed order."""
-    if trigger is None or trigger.price is None:
-        return TradeType.flexible_trigger
-    rising = trigger.condition is _ABOVE
-    return TradeType.stop_loss if rising is position.is_short() else TradeType.take_profit
 
 
 def _find_loan(position: TradingPosition) -> Loan:

@@ -63,6 +63,11 @@ class LeveragedPositions(TriggerOrders):
         position, trade = self._plan_opening(
             pair, self._to_reserve(value), leverage, mid, levels, notes=notes, flags=flags
         )
+        if self.pricing_model.latency:
+            assert trade.price_structure is not None, "the plan has a price"
+            trade.leverage = float(leverage)  # it is planned again when it reaches the market
+            stop_loss = levels.stop_loss or levels.trailing_stop_loss
+            self._remember_relative_levels(trade, trade.price_structure, stop_loss, levels.take_profit)
         what = "short" if pair.kind.is_shorting() else "leveraged long"
         message = f"Opened {what} of {spot.get_ticker()}, position #{position.position_id}"
         self.state.visualisation.add_message(self.timestamp, message)
@@ -157,6 +162,8 @@ class LeveragedPositions(TriggerOrders):
         """Plan to swap all of the base back, and to release what the loan leaves."""
         if position.is_closed():
             raise PositionManagerError(f"{position} is already closed")
+        if self._withdraw_opening(position):
+            return []
         spot = position.pair.get_pricing_pair()
         ts, model = self.timestamp, self.pricing_model
         if position.is_short():
@@ -325,9 +332,7 @@ class LeveragedPositions(TriggerOrders):
     ) -> tuple[TradingPosition, TradeExecution]:
         """Plan a trade of a leveraged position at a price; without a swap it closes the position."""
         if swap is not None and TradeFlag.close not in flags:
-            loan = None if position is None else position.loan
-            check_worst_fill(pair, loan, pricing, self.default_slippage_tolerance, swap)
-            self._check_pool(pair, loan, pricing, swap)
+            self._check_loan(pair, None if position is None else position.loan, pricing, swap)
         plan = self.state.request_short if pair.kind.is_shorting() else self.state.request_long
         position, trade, _ = plan(
             TradeRequest(
@@ -353,6 +358,11 @@ class LeveragedPositions(TriggerOrders):
             position,
         )
         return position, trade
+
+    def _check_loan(self, pair: TradingPairIdentifier, loan: Loan | None, pricing: TradePricing, swap: Swap) -> None:
+        """Raise an error unless the loan survives the worst fill of a swap, and the pool lends enough for it."""
+        check_worst_fill(pair, loan, pricing, self.default_slippage_tolerance, swap)
+        self._check_pool(pair, loan, pricing, swap)
 
     def _check_pool(self, pair: TradingPairIdentifier, loan: Loan | None, pricing: TradePricing, swap: Swap) -> None:
         """Raise `PositionManagerError` if the pool does not lend so much; repayments are always possible."""

@@ -5,7 +5,12 @@ from decimal import Decimal
 from typing import Any
 
 from tradeexecutor.accounting.raw_units import round_down_to_units, size_sale
-from tradeexecutor.state.booking.waiting_orders import expire_order, expire_waiting_orders, is_waiting
+from tradeexecutor.state.booking.waiting_orders import (
+    discard_planned,
+    expire_order,
+    expire_waiting_orders,
+    is_waiting,
+)
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import UnsupportedPairKind
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
@@ -16,6 +21,7 @@ from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
 from tradeexecutor.state.trade.pricing import TradePricing
 from tradeexecutor.state.types import Percent, USDollarAmount, USDollarPrice
+from tradeexecutor.strategy.latency import get_arrival
 from tradeexecutor.strategy.pandas_trader.position_rules import (
     OrderTooSmall,
     PositionManagerError,
@@ -297,6 +303,19 @@ class SpotPlanner:
         if withdrawn and not position.trades and not position.is_pending():
             portfolio.open_positions.pop(position.position_id, None)
             portfolio.expired_positions[position.position_id] = position
+
+    def _withdraw_opening(self, position: TradingPosition) -> bool:
+        """Withdraw the opening of a position with a loan that is on its way to its market; return whether it was.
+
+        The position is then removed.
+        """
+        sent = [trade for trade in position.trades.values() if trade.is_planned() and get_arrival(trade) is not None]
+        if position.loan is not None or not sent:
+            return False
+        for trade in sent:
+            trade.add_note("withdrawn: the position is closed before it has opened")
+            discard_planned(self.state.portfolio, trade, self.timestamp)
+        return True
 
     def _give_up(self, position: TradingPosition) -> None:
         """Cancel the entries of a position that has not opened, and remove the position."""
