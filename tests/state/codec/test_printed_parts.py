@@ -81,6 +81,7 @@ def test_assets_in_a_set_are_sorted_by_their_data():
 @pytest.mark.parametrize("size", [1, FEW_ENTRIES, FEW_ENTRIES + 1])
 def test_a_wrong_value_in_free_data_of_any_size_is_refused(value: Any, size: int):
     state = State()
+    assert state.other_data is not None
     state.other_data.data[1] = {**dict.fromkeys(map(str, range(size - 1)), 1), "last": value}
     with pytest.raises(BadStateData):
         state.to_json_bytes()
