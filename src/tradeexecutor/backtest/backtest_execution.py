@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
 from tradeexecutor.backtest.loan_settlement import settle_loan
 from tradeexecutor.backtest.simulated_wallet import OutOfSimulatedBalance, SimulatedWallet
 from tradeexecutor.execution.bridge_transfers import get_payment_token, get_transfer_tokens
@@ -142,7 +143,7 @@ class BacktestExecution(SimulatedExecution):
         """
         expected = calculate_total_assets(state.portfolio)
         for reserve in state.portfolio.reserves.values():
-            expected[reserve.asset] = expected.get(reserve.asset, Decimal(0)) + reserve.quantity
+            expected[reserve.asset] = expected.get(reserve.asset, ZERO_DECIMAL) + reserve.quantity
         mismatches = self.wallet.find_mismatches(expected)
         if mismatches:
             details = "; ".join(f"{entry.token}: state {entry.expected}, wallet {entry.actual}" for entry in mismatches)

@@ -241,7 +241,7 @@ class BacktestPricing(PricingModel):
         if mid_price is not None:
             return float(mid_price), self._check_resting_price(ts, pair, mid_price)
         _, _, age = self._find(ts, pair)
-        return self.get_mid_price(ts, pair), datetime.timedelta(microseconds=age)
+        return self.get_mid_price(ts, pair), datetime.timedelta(microseconds=age) if age else _NO_DELAY
 
     def _check_resting_price(
         self, ts: datetime.datetime, pair: TradingPairIdentifier, price: float

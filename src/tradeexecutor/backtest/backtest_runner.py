@@ -144,6 +144,7 @@ class _Setup:
         return FixedSlippage(slippage)
 
 
+@pause_full_collections()
 def run_backtest(
     module: StrategyModule, universe: TradingStrategyUniverse, options: BacktestOptions | None = None
 ) -> BacktestResult:
@@ -163,10 +164,7 @@ def run_backtest(
     run, universe = _prepare(setup, results), setup.universe
     state, outcomes, times = run.engine.runner.state, run.outcomes, run.engine.decision_times
     began = time.perf_counter()
-    with (
-        pause_full_collections(),
-        show_progress(len(times), state.name or "backtest", enabled=options.progress) as update,
-    ):
+    with show_progress(len(times), state.name or "backtest", enabled=options.progress) as update:
         run.engine.run(update)
     seconds = time.perf_counter() - began
     if state.backtest_data is not None and times:
@@ -187,6 +185,7 @@ def run_backtest(
     return BacktestResult(state, universe, diagnostics, results, module)
 
 
+@pause_full_collections()
 def replay_decisions(
     module: StrategyModule, universe: TradingStrategyUniverse, options: BacktestOptions, indicators: IndicatorResults
 ) -> State:
@@ -200,8 +199,7 @@ def replay_decisions(
         See `run_backtest`.
     """
     engine = _prepare(_Setup(module, universe, options, make_context(module, options)), indicators).engine
-    with pause_full_collections():
-        engine.run()
+    engine.run()
     engine.runner.state.hand_over()
     return engine.runner.state
 

@@ -94,9 +94,12 @@ def check_cash(portfolio: Portfolio, trades: Iterable[TradeExecution]) -> None:
         The money is not sufficient; nothing has changed. Plans with loans are not judged, because their effect on the
         cash is not that of buys and sells.
     """
-    trades = sorted(trades, key=TradeExecution.get_execution_sort_position)
-    if not all(trade.is_spot() or trade.pair.is_cctp_bridge() for trade in trades):
-        return
+    trades = list(trades)
+    for trade in trades:
+        if not (trade.is_spot() or trade.pair.is_cctp_bridge()):
+            return
+    if len(trades) > 1:
+        trades.sort(key=TradeExecution.get_execution_sort_position)
     money = {reserve.asset: reserve.quantity for reserve in portfolio.reserves.values()}
     for position in portfolio.open_positions.values():
         if position.pair.is_cctp_bridge():
@@ -129,7 +132,8 @@ def _check_transfer(money: dict[AssetIdentifier, Decimal], trade: TradeExecution
 
 def _pay(money: dict[AssetIdentifier, Decimal], trade: TradeExecution, asset: AssetIdentifier) -> None:
     available = money.get(asset, ZERO_DECIMAL)
-    if trade.planned_reserve - available > asset.convert_to_decimal(ROUNDING_UNITS):
+    missing = trade.planned_reserve - available
+    if missing > 0 and missing > asset.convert_to_decimal(ROUNDING_UNITS):
         other_chain = is_on_other_chain(trade)
         where = f" on {describe_chain(asset.chain_id)}" if other_chain else ""
         hint = "money is brought there with open_cctp_bridge_position, and can be used when it has arrived"
@@ -177,7 +181,7 @@ def settle_shortage(
     available, asset = get_available_capital(portfolio, trade)
     missing = planned - available
     # The start of a trade tolerates a lack of less than one unit.
-    if missing < asset.convert_to_decimal(1):
+    if missing <= 0 or missing < asset.convert_to_decimal(1):
         return True
     if not has_leverage and missing <= asset.convert_to_decimal(ROUNDING_UNITS) and _reduce(trade, available):
         return True

@@ -7,12 +7,13 @@ market.
 
 import datetime
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
+from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
 from tradeexecutor.accounting.raw_units import round_down_to_units, round_up_to_units, size_sale
 from tradeexecutor.execution.bridge_transfers import end_transfer, fail_transfer, find_due_transfers, send_transfer
 from tradeexecutor.execution.failures import FailureModel
@@ -370,11 +371,7 @@ def _worsen(slippage: float, *, is_buy: bool) -> Decimal:
 def calculate_total_assets(portfolio: Portfolio) -> dict[AssetIdentifier, Decimal]:
     """Return the holdings of open and frozen positions by asset, token units; reserves are not included."""
     totals: dict[AssetIdentifier, Decimal] = {}
-    for asset, amount in _iterate_holdings(portfolio):
-        totals[asset] = totals.get(asset, Decimal(0)) + amount
-    return totals
-
-
-def _iterate_holdings(portfolio: Portfolio) -> Iterator[tuple[AssetIdentifier, Decimal]]:
     for position in portfolio.get_open_and_frozen_positions():
-        yield from position.get_held_assets()
+        for asset, amount in position.get_held_assets():
+            totals[asset] = totals.get(asset, ZERO_DECIMAL) + amount
+    return totals

@@ -39,6 +39,8 @@ def freeze_position_on_failed_trade(
     failed: list[TradeExecution] = []
     for trade in trades:
         (failed if trade.is_failed() else succeeded).append(trade)
+    if not failed:
+        return succeeded, failed
     portfolio = state.portfolio
     movable = (portfolio.open_positions, portfolio.pending_positions)
     tables = (*movable, portfolio.frozen_positions)

@@ -24,6 +24,7 @@ from tradeexecutor.state.statistics import (
 )
 from tradeexecutor.state.sync import Treasury
 from tradeexecutor.state.trade.amounts import TRANSFER_DUE_KEY
+from tradeexecutor.state.trade.totals import TradesById
 from tradeexecutor.state.types import JSONObject, Percent, USDollarAmount
 
 _SPOT = TradingPairKind.spot_market_hold
@@ -252,7 +253,9 @@ def update_statistics(
 def record_newly_closed(clock: datetime.datetime, stats: Statistics, portfolio: Portfolio) -> None:
     """Record the last sample and the final figures of positions closed since the sample before."""
     for position in _find_newly_closed(stats, portfolio):
-        position_id = position.position_id
+        position_id, trades = position.position_id, position.trades
+        if isinstance(trades, TradesById):
+            trades.count_settled()  # once, for all figures that are asked for from now on
         stats.add_positions_stats(position_id, calculate_position_statistics(clock, position))
         values = stats.get_position_values(position_id)
         stats.closed_positions[position_id] = _make_final_statistics(clock, position, values)

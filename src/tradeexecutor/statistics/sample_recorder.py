@@ -82,15 +82,16 @@ class SampleRecorder:
 
     def record(self, ts: datetime.datetime) -> None:
         """Record a sample, and the final figures of positions closed since the last one, like `update_statistics`."""
-        segment = self._segment
-        if segment is None or not self._note(ts, segment):
+        if not self._note(ts):
             self._segment = None
             self._record(ts)
 
-    def _note(self, ts: datetime.datetime, segment: Segment) -> bool:
-        """Add a bar to a segment if nothing but prices has changed; otherwise return False."""
+    def _note(self, ts: datetime.datetime) -> bool:
+        """Add a bar to the present segment if nothing but prices has changed; otherwise return False."""
         # Runs on every bar: the checks that find most changes come first.
-        state = self._state
+        state, segment = self._state, self._segment
+        if segment is None:
+            return False
         stats, portfolio, holdings = state.stats, state.portfolio, segment.holdings
         positions, closed, finished = portfolio.open_positions, portfolio.closed_positions, stats.closed_positions
         if (

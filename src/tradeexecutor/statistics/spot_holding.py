@@ -17,8 +17,8 @@ from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.identifier import TradingPairKind
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.position.profit import get_realised_profit_usd
-from tradeexecutor.state.position.quantity import get_quantity
-from tradeexecutor.state.position.value import get_average_price
+from tradeexecutor.state.position.quantity import sum_quantities
+from tradeexecutor.state.position.value import get_average_entry_price
 from tradeexecutor.state.position_internal_share_price import PositionInternalSharePriceState
 from tradeexecutor.state.statistics import PositionStatistics
 from tradeexecutor.state.trade.totals import TradesById, TradeTotals
@@ -82,9 +82,9 @@ class SpotHolding:
         self._shares = shares
         self.share_supply, self.initial_share_price = shares.total_supply, shares.initial_share_price
         self.tokens = float(totals.tokens)
-        self.quantity = float(get_quantity(position))
-        self.realised: USDollarAmount = get_realised_profit_usd(position) or 0
-        self.entry_price: USDollarPrice = get_average_price(position)
+        self.quantity = float(sum_quantities(position, totals, ()))
+        self.realised: USDollarAmount = get_realised_profit_usd(position) or 0 if totals.has_sells else 0
+        self.entry_price: USDollarPrice = get_average_entry_price(position, totals)
         self.invested: USDollarAmount = totals.bought_usd
 
     def is_same(self, position: TradingPosition) -> bool:
@@ -109,8 +109,13 @@ class SpotHolding:
 
     def is_moderate(self) -> bool:
         """Return True if tokens are held, and no product of a sum with a price is too large, so that nothing is NaN."""
-        sums = (self.quantity, self.realised, self.invested, self.entry_price)
-        return 0 < self.tokens <= MAX_NUMBER and all(abs(value) <= MAX_NUMBER for value in sums)
+        return (
+            0 < self.tokens <= MAX_NUMBER
+            and abs(self.quantity) <= MAX_NUMBER
+            and abs(self.realised) <= MAX_NUMBER
+            and abs(self.invested) <= MAX_NUMBER
+            and abs(self.entry_price) <= MAX_NUMBER
+        )
 
     def calculate(self, price: USDollarPrice) -> Figures:
         """Return the figures of a sample at a price, USD, with the formulas of `calculate_position_statistics`."""

@@ -9,7 +9,9 @@ __all__ = ["prepare_sorted_trades"]
 
 def prepare_sorted_trades(approved_trades: Iterable[TradeExecution]) -> list[TradeExecution]:
     """Return trades in the order of execution, sells first, and set their `sort_index` from 0."""
-    trades = sorted(approved_trades, key=TradeExecution.get_execution_sort_position)
+    trades = list(approved_trades)
+    if len(trades) > 1:
+        trades.sort(key=TradeExecution.get_execution_sort_position)
     for index, trade in enumerate(trades):
         trade.sort_index = index
     return trades

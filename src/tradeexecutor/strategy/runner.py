@@ -277,7 +277,8 @@ class StrategyRunner:
 
     def decide(self, cycle: int, ts: datetime.datetime) -> list[TradeExecution]:
         """Return the checked trades of the strategy's decision; raises as `tick`."""
-        self.indicators.prepare_decision_cycle(cycle, ts)
+        if self.indicators.timestamp is not ts:  # the loop of a backtest has moved them already
+            self.indicators.prepare_decision_cycle(cycle, ts)
         strategy_input = self._input
         strategy_input.cycle, strategy_input.timestamp = cycle, ts
         first_new_trade = get_next_trade_id(self.state.portfolio)
@@ -435,7 +436,10 @@ class StrategyRunner:
 
     def _end_cycle(self, cycle: int, ts: datetime.datetime) -> None:
         """Record statistics and the end of the cycle; save a live state."""
-        self.record_statistics(ts)
+        if self._needs_table:
+            self.record_statistics(ts)
+        else:
+            self._recorder.record(ts)
         state = self.state
         # Before the save, so that the next cycle gets the next number after a restart.
         state.cycle, state.last_cycle_at = cycle + 1, ts

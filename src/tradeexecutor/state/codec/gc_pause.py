@@ -13,6 +13,9 @@ from collections.abc import Generator
 #: Threshold of the collector that is never reached, so that older objects are not collected.
 _UNREACHABLE_THRESHOLD = 1_000_000
 
+#: New objects after which they are collected meanwhile; nearly all of them are trades that stay.
+_NEW_OBJECTS = 20_000
+
 
 class _Pause:
     """A block in which nothing is collected; a class, because a generator takes several times as long."""
@@ -62,6 +65,7 @@ def _pause_full(change: int) -> None:
         _Pauses.count += change
         if before == 0:
             _Pauses.thresholds = gc.get_threshold()
-            gc.set_threshold(_Pauses.thresholds[0], _UNREACHABLE_THRESHOLD, _UNREACHABLE_THRESHOLD)
+            new = _Pauses.thresholds[0] and max(_Pauses.thresholds[0], _NEW_OBJECTS)  # 0 collects nothing at all
+            gc.set_threshold(new, _UNREACHABLE_THRESHOLD, _UNREACHABLE_THRESHOLD)
         elif _Pauses.count == 0:
             gc.set_threshold(*_Pauses.thresholds)

@@ -231,6 +231,9 @@ def get_held_assets(position: PositionFields) -> Iterator[tuple[AssetIdentifier,
     Yields nothing for exchange accounts and Hypercore vaults, whose balance is not a token.
     """
     kind = position.pair.kind
+    if kind is _SPOT:  # nearly always
+        yield position.pair.base, get_quantity(position)
+        return
     if kind.is_exchange_account() or position.pair.is_hyperliquid_vault():
         return
     if kind.is_cctp_bridge():

@@ -20,6 +20,8 @@ def is_good_pair(state: StateFields, pair: TradingPairIdentifier) -> bool:
 
 
 def _is_blacklisted(state: StateFields, asset: AssetIdentifier) -> bool:
+    if not state.blacklisted_assets and not state.asset_blacklist:
+        return False  # nearly always: saves making the identifier
     return (
         asset in state.blacklisted_assets
         or asset.get_identifier() in state.asset_blacklist

@@ -58,8 +58,10 @@ class TradePricing(Serialisable):
     token_out: Decimal | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "lp_fee", _as_list(self.lp_fee))
-        object.__setattr__(self, "pair_fee", _as_list(self.pair_fee))
+        if type(self.lp_fee) is not list:
+            object.__setattr__(self, "lp_fee", _as_list(self.lp_fee))
+        if type(self.pair_fee) is not list:
+            object.__setattr__(self, "pair_fee", _as_list(self.pair_fee))
         check_values(self)
         self.check_rules()
 
@@ -112,6 +114,8 @@ def _as_list(fees: Any) -> list[float | None]:
 
 
 def _check_fees(name: str, fees: Any) -> None:
+    if type(fees) is list and len(fees) == 1 and type(fees[0]) is float:  # pyright: ignore[reportUnknownArgumentType]
+        return  # nearly always
     for fee in _as_list(fees):
         if fee is not None and type(fee) is not float:
             raise InvalidValue(f"{name} must consist of floats, got {fee!r}")
