@@ -218,7 +218,11 @@ class StrategyRunner:
         if self.before_tick is not None:
             call_strategy("before_strategy_tick", self.before_tick, self._make_hook_input(cycle, ts))
         trades: list[TradeExecution] = []
-        if self._sync_and_revalue(ts) and self._has_trading_capital():
+        # Cash alone is usually enough, so that positions need not be added up.
+        least = TRADING_CAPITAL_THRESHOLD_USD
+        if self._sync_and_revalue(ts) and (
+            self._recorder.get_cash() >= least or self.state.portfolio.has_trading_capital(least)
+        ):
             trades = self.decide(cycle, ts)
             if trades:
                 trades = self.execute(ts, trades)
@@ -269,11 +273,6 @@ class StrategyRunner:
         frozen = portfolio.frozen_positions
         if has_loan(portfolio.open_positions.values()) or (frozen and has_loan(frozen.values())):
             self.models.sync.sync_interests(ts, self.state, self.strategy_universe, self.models.pricing)
-
-    def _has_trading_capital(self) -> bool:
-        # Cash alone is usually enough, so that positions need not be added up.
-        least = TRADING_CAPITAL_THRESHOLD_USD
-        return self._recorder.get_cash() >= least or self.state.portfolio.has_trading_capital(least)
 
     def decide(self, cycle: int, ts: datetime.datetime) -> list[TradeExecution]:
         """Return the checked trades of the strategy's decision; raises as `tick`."""

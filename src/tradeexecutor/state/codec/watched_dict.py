@@ -22,6 +22,7 @@ _MISSING: Any = object()
 
 # Called for every new trade; this takes half the time of `super()`.
 _set_item: Callable[[Any, Any, Any], None] = dict.__setitem__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+_delete_item: Callable[[Any, Any], None] = dict.__delitem__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
 
 class DictListener(Protocol):
@@ -127,10 +128,12 @@ class WatchedDict(dict[K, V]):
             self.on_changed()
 
     def __delitem__(self, key: K) -> None:
+        if not self._is_watched:
+            _delete_item(self, key)
+            return
         entry = self.get(key)
         super().__delitem__(key)
-        if self._is_watched:
-            self.on_removed(key, entry)  # pyright: ignore[reportArgumentType]  # it was there, or the line above raised
+        self.on_removed(key, entry)  # pyright: ignore[reportArgumentType]  # it was there, or the line above raised
 
     def pop(self, key: K, default: Any = _MISSING) -> Any:
         """Remove an entry, see `dict.pop`."""
