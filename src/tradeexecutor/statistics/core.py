@@ -96,7 +96,8 @@ def _make_final_statistics(
         calculated_at=clock,
         trade_count=position.get_trade_count(),
         value_at_open=values[0],
-        value_at_max=max(value or 0 for value in values),
+        # Nearly always all are known; a generator over the samples of many bars takes several times as long.
+        value_at_max=max(values) if None not in values else max(value or 0 for value in values),
     )
 
 

@@ -1,16 +1,18 @@
 """Checks of the result of ``decide_trades``, and the errors of a decision."""
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol, TypeVar
 
 from tradeexecutor.state.booking.waiting_orders import is_waiting
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeFlag
+from tradeexecutor.state.trade.pricing import PriceImpactToleranceExceeded
+from tradeexecutor.state.types import Percent
 from tradeexecutor.strategy.author_code import call_with_one
 
-__all__ = ["DecisionFailed", "InvalidDecision", "call_strategy", "check_decision"]
+__all__ = ["DecisionFailed", "InvalidDecision", "call_strategy", "check_decision", "limit_impact"]
 
 
 class DecisionFailed(TradeExecutorError, RuntimeError):
@@ -122,3 +124,18 @@ def _refuse_forgotten(state: State, cycle: int, ts: datetime.datetime, trade_ids
                 raise InvalidDecision(
                     f"decide_trades planned {trade} and did not return it; add it to the returned list", cycle, ts
                 )
+
+
+def limit_impact(trades: Iterable[TradeExecution], limit: Percent) -> None:
+    """Record the largest price impact that trades may have, a fraction.
+
+    Raises
+    ------
+    PriceImpactToleranceExceeded
+        A trade has more.
+    """
+    for trade in trades:
+        impact = trade.price_structure.get_price_impact() if trade.price_structure is not None else 0
+        if impact > limit:
+            raise PriceImpactToleranceExceeded(f"{trade} has a price impact of {impact:.2%}, the limit is {limit:.2%}")
+        trade.price_impact_tolerance = limit

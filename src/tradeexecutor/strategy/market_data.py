@@ -347,6 +347,7 @@ class CandleCursor:
         "open",
         "starts",
         "visible",
+        "visible_end",
     )
 
     def __init__(self, candles: Candles):
@@ -355,6 +356,8 @@ class CandleCursor:
         #: The time that `seek_visible` was asked for last, us, and its answer: a decision reads several indicators.
         self.asked: int | None = None
         self.visible = -1
+        #: End of that candle, us; meaningless before the first one.
+        self.visible_end = 0
         self.count = len(candles)
         self.starts: Sequence[int] = view_numbers(candles.starts)
         self.ends: Sequence[int] = view_numbers(candles.ends)
@@ -381,11 +384,15 @@ class CandleCursor:
         """Return the index of the last candle that has ended at or before `now` (us); -1 when there is none."""
         if now == self.asked:
             return self.visible
-        ends, index = self.ends, self.visible + 1
+        ends, index, count = self.ends, self.visible + 1, self.count
         # For a time one candle later, as on most bars, the answer is the next candle.
-        if not (0 < index < self.count and ends[index] <= now and (index + 1 == self.count or ends[index + 1] > now)):
+        if 0 < index < count and (end := ends[index]) <= now and (index + 1 == count or ends[index + 1] > now):
+            self.visible_end = end
+        else:
             index = self.seek(now)
             if index >= 0 and ends[index] > now:
                 index -= 1
+            if index >= 0:
+                self.visible_end = ends[index]
         self.asked, self.visible = now, index
         return index

@@ -23,17 +23,17 @@ from typing import Any
 from tradeexecutor.execution.interface import ExecutionModel
 from tradeexecutor.state.booking.waiting_orders import discard_planned
 from tradeexecutor.state.errors import UncleanState
+from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.portfolio.ids import get_next_trade_id
 from tradeexecutor.state.portfolio.lookup import comparing_closed_once
 from tradeexecutor.state.repair import close_hypercore_dust_positions
 from tradeexecutor.state.repair.issues import find_issues
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution
-from tradeexecutor.state.trade.pricing import PriceImpactToleranceExceeded
 from tradeexecutor.statistics.core import needs_long_short_table, update_statistics
 from tradeexecutor.statistics.sample_recorder import SampleRecorder
 from tradeexecutor.statistics.statistics_table import serialise_long_short_stats_as_json_table
-from tradeexecutor.strategy.decision import DecisionFailed, InvalidDecision, call_strategy, check_decision
+from tradeexecutor.strategy.decision import DecisionFailed, InvalidDecision, call_strategy, check_decision, limit_impact
 from tradeexecutor.strategy.execution_context import ExecutionContext, ExecutionMode
 from tradeexecutor.strategy.execution_order import prepare_sorted_trades
 from tradeexecutor.strategy.market_queue import ClosedMarket, MarketQueue, can_be_late
@@ -140,6 +140,7 @@ class StrategyRunner:
     closed_market: ClosedMarket = ClosedMarket.wait
     queue: MarketQueue = field(init=False, repr=False)
     _input: StrategyInput = field(init=False, repr=False)
+    _reserve_assets: list[AssetIdentifier] = field(init=False, repr=False)
     _is_live: bool = field(init=False, repr=False)
     _save_often: bool = field(init=False, repr=False)
     _max_price_impact: float | None = field(init=False, repr=False)
@@ -161,6 +162,7 @@ class StrategyRunner:
         self._needs_table = needs_long_short_table(self.execution_context.mode)
 
     def _make_input(self) -> StrategyInput:
+        self._reserve_assets = self.strategy_universe.reserve_assets
         return StrategyInput(
             cycle=self.state.cycle,
             timestamp=self.state.created_at,
@@ -242,7 +244,7 @@ class StrategyRunner:
         """Book deposits and interest, and revalue; return False if the cycle must not trade, without confirmation."""
         self.models.execution.settle_transfers(ts, self.state)  # what has arrived can be redeemed, too
         try:
-            self.models.sync.sync_treasury(ts, self.state, self.strategy_universe.reserve_assets)
+            self.models.sync.sync_treasury(ts, self.state, self._reserve_assets)
         except UnconfirmedTreasurySync as error:
             logger.warning("No trading at %s: %s", ts, error)
             return False
@@ -305,7 +307,8 @@ class StrategyRunner:
         ExecutionError, PriceImpactToleranceExceeded
             The plan itself cannot be meant; nothing was executed.
         """
-        self._check_price_impact(trades)
+        if self._max_price_impact is not None:
+            limit_impact(trades, self._max_price_impact)
         models = self.models
         if not triggered:
             # As a whole, before anything is held back: what becomes of its sells is an outcome, not the plan.
@@ -352,18 +355,6 @@ class StrategyRunner:
         """Cancel trades that will not be executed, and remove positions without trades."""
         for trade in trades:
             discard_planned(self.state.portfolio, trade, ts)
-
-    def _check_price_impact(self, trades: Iterable[TradeExecution]) -> None:
-        limit = self._max_price_impact
-        if limit is None:
-            return
-        for trade in trades:
-            impact = trade.price_structure.get_price_impact() if trade.price_structure is not None else 0
-            if impact > limit:
-                raise PriceImpactToleranceExceeded(
-                    f"{trade} has a price impact of {impact:.2%}, the limit is {limit:.2%}"
-                )
-            trade.price_impact_tolerance = limit
 
     # --- Between decisions -----------------------------------------------------------------------
 
