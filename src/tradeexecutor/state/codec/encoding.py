@@ -347,6 +347,8 @@ class _KeptField:
 
     def encode(self, table: Any, owner: Any) -> Any:
         """Encode the table of a record."""
+        if not table and isinstance(table, self.kind):
+            return self.kind()
         if not (printing.is_active or printing.has_texts) or not isinstance(table, self.kind):
             return self.encode_table(table)
         if not isinstance(table, WatchedDict) and not hasattr(owner, "keep"):  # a plain dictionary was assigned

@@ -35,7 +35,8 @@ class Replacement:
     """
 
     def __init__(self, path: Path, like: Path | None = None, files: FileLayer = OS_FILES):
-        self.path = resolve_links(path)
+        is_plain = path.is_absolute() and not path.is_symlink()  # so it need not be resolved, which takes long
+        self.path = path if is_plain else resolve_links(path)
         self.like = like
         self._files = files
         self._temporary = self.path.with_name(f".{self.path.name}.{os.urandom(8).hex()}.tmp")

@@ -40,6 +40,7 @@ __all__ = [
     "find_archive_problems",
     "get_archive_folder",
     "get_archive_path",
+    "get_folder_beside",
     "pack_archive",
     "read_archive",
     "write_archive",
@@ -116,8 +117,12 @@ _get_counts = operator.attrgetter("positions", "transactions", "balance_updates"
 
 def get_archive_folder(state_path: Path) -> Path:
     """Return the folder of the archives of a state file."""
-    target = resolve_links(state_path)
-    return target.with_name(f"{target.name}.archives")
+    return get_folder_beside(resolve_links(state_path))
+
+
+def get_folder_beside(path: Path) -> Path:
+    """Return the folder of the archives of a state file whose path has no symbolic links."""
+    return path.with_name(f"{path.name}.archives")
 
 
 def get_archive_path(state_path: Path, ref: ArchiveRef) -> Path:

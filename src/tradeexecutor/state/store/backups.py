@@ -95,8 +95,13 @@ class BackupFolder:
         """Return True if the newest backup is the state file itself, which a failed save leaves."""
         return bool(backups) and is_same_save(backups[-1].path, self._path)
 
-    def add(self, number: int) -> None:
+    def add(self, number: int, backups: list[Backup], *, is_current: bool) -> None:
         """Add the state file, which is about to be replaced, to the backups, and flush the folder to the disk.
+
+        Parameters
+        ----------
+        backups, is_current
+            What `list_backups` and `has_current` return.
 
         Raises
         ------
@@ -104,17 +109,21 @@ class BackupFolder:
             The folder cannot be written to, or the disk is full.
         """
         make_folder_beside(self._path, self.folder, self._files)
-        backups = self.list_backups()
         if not backups:
             self._files.flush_folder(self.folder.parent)
-        if not self.has_current(backups):
+        if not is_current:
             time = datetime.datetime.fromtimestamp(self._path.stat().st_mtime, datetime.UTC)
             name = f"{number:08}-{time:%Y-%m-%dT%H-%M-%SZ}{self._path.suffix}"
             keep_under(self._path, self.folder / name, self._files)
         self._files.flush_folder(self.folder)
 
-    def restrict(self) -> None:
+    def restrict(self, backups: list[Backup] | None = None) -> None:
         """Remove access to the backups from users who may no longer read the state.
+
+        Parameters
+        ----------
+        backups
+            What `list_backups` returns, if the caller knows it.
 
         Raises
         ------
@@ -124,7 +133,7 @@ class BackupFolder:
         allowed = stat.S_IMODE(self._path.stat().st_mode)
         if allowed == self._restricted_to:
             return
-        for backup in self.list_backups():
+        for backup in self.list_backups() if backups is None else backups:
             mode = stat.S_IMODE(backup.path.lstat().st_mode)
             if mode & ~allowed:
                 descriptor = os.open(backup.path, os.O_RDONLY | os.O_NOFOLLOW)
@@ -134,13 +143,20 @@ class BackupFolder:
                     os.close(descriptor)
         self._restricted_to = allowed
 
-    def prune(self, policy: BackupPolicy) -> None:
-        """Remove the backups that the policy does not keep; one that cannot be removed stays until the next time."""
-        for backup in select_superfluous(self.list_backups(), policy):
+    def prune(self, policy: BackupPolicy) -> list[Backup]:
+        """Remove the backups that the policy does not keep, and return the others.
+
+        A backup that cannot be removed stays until the next time.
+        """
+        backups = self.list_backups()
+        for backup in select_superfluous(backups, policy):
             try:
                 self._files.unlink(backup.path)
             except OSError as error:
                 logger.warning("an old backup cannot be removed: %s", error)
+            else:
+                backups.remove(backup)
+        return backups
 
 
 def select_superfluous(backups: list[Backup], policy: BackupPolicy) -> list[Backup]:
@@ -256,7 +272,8 @@ def make_kept_name_pattern(path: Path) -> re.Pattern[str]:
 def find_kept_originals(path: Path) -> list[Path]:
     """Return the kept originals of a state file, sorted by suffix and number."""
     pattern = make_kept_name_pattern(path)
-    if not path.parent.is_dir():
+    folder = path.parent
+    if not folder.is_dir():
         return []
-    found = ((pattern.fullmatch(item.name), item) for item in path.parent.iterdir())
-    return [item for _, _, item in sorted((match[1], int(match[3]), item) for match, item in found if match)]
+    found = [match for match in map(pattern.fullmatch, os.listdir(folder)) if match]
+    return [folder / name for _, _, name in sorted((match[1], int(match[3]), match[0]) for match in found)]

@@ -5,6 +5,7 @@ of the writer lock: if they are older than the lock of this process, their proce
 before a change of the state, without the lock, so a temporary file of such a copy counts as left only after an hour.
 """
 
+import os
 import re
 import stat
 import time
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tradeexecutor.state.files.compressed_copy import get_compressed_path
-from tradeexecutor.state.store.archive import get_archive_folder
+from tradeexecutor.state.store.archive import get_folder_beside
 from tradeexecutor.state.store.backups import BACKUP_NAME, BackupFolder, make_kept_name_pattern
 
 __all__ = ["find_stale_files"]
@@ -35,16 +36,8 @@ def find_stale_files(path: Path, locked_since: float) -> list[Path]:
     locked_since
         Time at which the caller took the lock, seconds since the epoch.
     """
-    own = {path.name, get_compressed_path(path).name}
-    kept = make_kept_name_pattern(path)
-    unlocked_since = time.time() - _STALE_AFTER
-    found: list[Path] = []
-    for item, name in _list_temporary_files(path.parent):
-        if name in own:
-            found += [item] if _is_older(item, locked_since) else []
-        elif kept.fullmatch(name):
-            found += [item] if _is_older(item, min(locked_since, unlocked_since)) else []
-    for folder, pattern in ((BackupFolder(path).folder, BACKUP_NAME), (get_archive_folder(path), _ARCHIVE_NAME)):
+    found = _find_in_folder(path, locked_since)
+    for folder, pattern in ((BackupFolder(path).folder, BACKUP_NAME), (get_folder_beside(path), _ARCHIVE_NAME)):
         found += [
             item
             for item, name in _list_temporary_files(folder)
@@ -53,13 +46,29 @@ def find_stale_files(path: Path, locked_since: float) -> list[Path]:
     return sorted(found)
 
 
+def _find_in_folder(path: Path, locked_since: float) -> list[Path]:
+    found: list[Path] = []
+    temporary = [*_list_temporary_files(path.parent)]
+    if not temporary:  # nearly always
+        return found
+    own = {path.name, get_compressed_path(path).name}
+    kept = make_kept_name_pattern(path)
+    unlocked_since = time.time() - _STALE_AFTER
+    for item, name in temporary:
+        if name in own:
+            found += [item] if _is_older(item, locked_since) else []
+        elif kept.fullmatch(name):
+            found += [item] if _is_older(item, min(locked_since, unlocked_since)) else []
+    return found
+
+
 def _list_temporary_files(folder: Path) -> Iterator[tuple[Path, str]]:
     """Yield each temporary file of a folder with the name of the file that it would have become."""
     if folder.is_dir():
-        for item in folder.iterdir():
-            match = _TEMPORARY.fullmatch(item.name)
+        for name in os.listdir(folder):
+            match = _TEMPORARY.fullmatch(name) if name.startswith(".") else None
             if match:
-                yield item, match["name"]
+                yield folder / name, match["name"]
 
 
 def _is_older(path: Path, since: float) -> bool:

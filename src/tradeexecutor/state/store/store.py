@@ -47,7 +47,7 @@ from tradeexecutor.state.files.writer_lock import WriterLock
 from tradeexecutor.state.owner import get_owner
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store.advice import get_advice
-from tradeexecutor.state.store.backups import BackupFolder, BackupPolicy, keep_original
+from tradeexecutor.state.store.backups import Backup, BackupFolder, BackupPolicy, keep_original
 from tradeexecutor.state.store.interface import SaveHook, StateStore
 from tradeexecutor.state.store.snapshot import FileSnapshots, Snapshot
 from tradeexecutor.state.store.stale_files import find_stale_files
@@ -230,7 +230,7 @@ class JSONFileStore(StateStore):
         if old.keep_as:
             keep_original(self._target, old.keep_as, self._files)
         if self.backups is not None and old.exists:
-            self._backup_folder.add(old.number)
+            self._backup_folder.add(old.number, old.backups, is_current=old.is_backed_up)
         remove_compressed_copy(self._target, self._files)
         self.acquire_writer_lock()  # again: if the lock file was deleted, another process may have taken the lock
         replacement.put_in_place()
@@ -244,24 +244,23 @@ class JSONFileStore(StateStore):
         last = backups[-1].number if backups else 0
         now = _identify(self._target)
         if now is None:
-            return _OldFile(last, exists=False, like=backups[-1].path if backups else None)
+            return _OldFile(last, backups, exists=False, like=backups[-1].path if backups else None)
         keep_as = None
         if now != self._examined:
             self._number, keep_as = _examine(self._target, is_loaded=now == self._known)
             if self._known is not None and now != self._known:
                 logger.warning("%s was changed by something that does not heed its lock", self.path)
                 keep_as = keep_as or "overwritten"
-        number = last if self._backup_folder.has_current(backups) else last + 1
-        return _OldFile(max(number, self._number), exists=True, keep_as=keep_as)
+        is_backed_up = self._backup_folder.has_current(backups)
+        number = max(last if is_backed_up else last + 1, self._number)
+        return _OldFile(number, backups, exists=True, is_backed_up=is_backed_up, keep_as=keep_as)
 
     def _tidy(self) -> None:
         """Do the work that a complete save does not need. After an error it is tried again with the next save."""
         try:
             if self.compressed:
                 write_compressed_copy(self._target, self._target.read_bytes(), self._files)
-            if self.backups is not None:
-                self._backup_folder.prune(self.backups)
-            self._backup_folder.restrict()
+            self._backup_folder.restrict(None if self.backups is None else self._backup_folder.prune(self.backups))
             if not self._is_tidy:
                 for path in find_stale_files(self._target, self._locked_since):
                     self._files.unlink(path)
@@ -342,8 +341,12 @@ class _OldFile:
     ----------
     number
         Number of its save; that of the newest backup when there is no file; 0 when there is neither.
+    backups
+        The rotating backups, oldest first.
     exists
         Whether the file exists.
+    is_backed_up
+        Whether the newest backup is the file itself.
     keep_as
         Suffix under which the file has to be kept for ever, or None.
     like
@@ -351,7 +354,9 @@ class _OldFile:
     """
 
     number: int
+    backups: list[Backup]
     exists: bool
+    is_backed_up: bool = False
     keep_as: str | None = None
     like: Path | None = None
 
