@@ -54,7 +54,7 @@ def measure(history: tuple[int, int], folder: Path) -> dict[str, float]:
     if cycles:
         add_samples(state, cycles)
     times: dict[str, list[float]] = {"statistics": [], "save": [], "both": []}
-    warm_up = 4 + 2 * (max(history) // MAX_NEW_ENTRIES)
+    warm_up = 5 + 2 * (max(history) // MAX_NEW_ENTRIES)
     with SQLStateStore(f"sqlite:///{folder}/trading.db#demo") as store:
         for cycle in range(warm_up + RUNS):
             trade(2, state=state)

@@ -16,7 +16,7 @@ from tests.kit.trader import DAY, WETH_USDC, Trader, new_state
 from tests.kit.whole import make_whole_state
 from tradeexecutor.state.codec import kept_groups
 from tradeexecutor.state.codec.codec import Serialisable
-from tradeexecutor.state.codec.kept_groups import GROUP_SIZE, LONG_LIST, KeptGroups
+from tradeexecutor.state.codec.kept_groups import GROUP_SIZE, LONG_LIST, UNKEPT_SAVES, KeptGroups
 from tradeexecutor.state.errors import BadStateData, TradeExecutorError
 from tradeexecutor.state.state import State
 
@@ -45,8 +45,8 @@ def get_kept(state: State) -> dict[int, Any]:
 
 
 def keep_texts(state: State) -> dict[int, Any]:
-    state.to_json_bytes()
-    state.to_json_bytes()
+    for _ in range(UNKEPT_SAVES + 1):
+        state.to_json_bytes()
     return get_kept(state)
 
 
@@ -169,7 +169,7 @@ def test_an_object_that_may_change_unnoticed_is_encoded_in_every_save():
 def test_the_first_saves_share_the_work_of_keeping_texts(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(kept_groups, "MAX_NEW_ENTRIES", 1)
     state = make_closed_state()
-    written = {state.to_json_bytes() for _ in range(2)}
+    written = {state.to_json_bytes() for _ in range(UNKEPT_SAVES + 1)}
     counts = [len(get_kept(state))]
     for _ in range(3):
         written.add(state.to_json_bytes())

@@ -28,6 +28,7 @@ __all__ = [
     "LONG_LIST",
     "MAX_KEPT_BYTES",
     "MAX_NEW_ENTRIES",
+    "UNKEPT_SAVES",
     "KeptGroups",
     "KeptLists",
     "has_kept_texts",
@@ -49,6 +50,9 @@ _GROUPS_OF_LARGE_ONE = 8
 
 #: Entries of a list from which on `KeptLists` keeps texts of its entries while it grows.
 LONG_LIST = 64
+
+#: First saves in which no texts are kept, because most programs save a state once or twice.
+UNKEPT_SAVES = 2
 
 #: Entries whose fingerprints one search for changes takes at most, so that no cycle pays for a whole long history.
 MAX_NEW_ENTRIES = 1_000
@@ -134,13 +138,20 @@ class KeptGroups:
         self._blocks = 0
         #: Entries whose fingerprints the present search has taken.
         self._new = 0
-        #: Whether values were asked for, and whether that was before the present block; whether texts were asked for.
-        self._is_asked = self._has_computed = self._has_encoded = False
+        #: Whether values were asked for, and whether that was before the present block.
+        self._is_asked = self._has_computed = False
+        #: How often texts were asked for.
+        self._encodings = 0
         #: Held by the thread that uses the groups; a second one, reading a snapshot, makes everything anew.
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return KeptGroups, ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is kept yet, or nothing can be."""
+        return not self._groups
 
     def compute(self, table: Table, function: Callable[[Any], T]) -> list[T]:
         """Return the values of a function for all entries of a table, in its order.
@@ -170,11 +181,11 @@ class KeptGroups:
         Returns
         -------
         dict, list, None
-            None if the table has to be encoded without kept texts: at the first call, because most programs save a
-            state once, and while another thread is here.
+            None if the table has to be encoded without kept texts: at the first `UNKEPT_SAVES` calls, and while another
+            thread is here.
         """
-        is_first, self._has_encoded = not self._has_encoded, True
-        if is_first or not self._lock.acquire(blocking=False):
+        self._encodings += 1
+        if self._encodings <= UNKEPT_SAVES or not self._lock.acquire(blocking=False):
             return None
         try:
             groups = self._find(table)

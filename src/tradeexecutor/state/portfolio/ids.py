@@ -99,8 +99,9 @@ def check_ids(portfolio: PortfolioFields) -> None:
     position_ids: list[int] = []
     trade_ids: list[int] = []
     for table in get_position_tables(portfolio):
-        if table is portfolio.closed_positions and isinstance(table, PositionsById) and table.kept is not None:
-            checked = table.kept.compute(table, _check_position)
+        kept = table.kept if table is portfolio.closed_positions and isinstance(table, PositionsById) else None
+        if kept is not None and not kept.is_empty:
+            checked = kept.compute(table, _check_position)
             if [*map(itemgetter(0), checked)] == [*table]:
                 position_ids += table
                 trade_ids += chain.from_iterable(map(itemgetter(1), checked))
