@@ -19,6 +19,9 @@ from tradeexecutor.state.files.syscalls import OS_FILES, FileLayer
 #: Error codes of file systems without hard links, or with a limit on their number.
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV})
 
+#: Bytes that are read back at once.
+_PIECE = 1 << 18
+
 
 class Replacement:
     """New content for a file, which is first written beside it and then put in its place.
@@ -63,6 +66,21 @@ class Replacement:
     def read_back(self) -> bytes:
         """Return the content as the file system has it now, before it is put in place."""
         return self._temporary.read_bytes()
+
+    def holds(self, *parts: bytes | memoryview) -> bool:
+        """Return whether the file system has exactly these parts now, before they are put in place.
+
+        The content is read in pieces, because memory for all of it would take longer than the comparison.
+        """
+        with self._temporary.open("rb", buffering=0) as file:
+            for part in parts:
+                rest = memoryview(part)
+                while rest:
+                    piece = file.read(min(len(rest), _PIECE))
+                    if not piece or not piece.startswith(rest[: len(piece)]):
+                        return False
+                    rest = rest[len(piece) :]
+            return not file.read(1)
 
     def put_in_place(self) -> None:
         """Rename the new file over the old one and flush the folder.

@@ -226,7 +226,7 @@ class JSONFileStore(StateStore):
         replacement.like = old.like
         replacement.write(head, rest)
         if self.verify != "off":
-            verify_written(replacement.read_back(), (head, rest), text if self.verify == "loaded" else None)
+            verify_written(replacement, (head, rest), text if self.verify == "loaded" else None)
         if old.keep_as:
             keep_original(self._target, old.keep_as, self._files)
         if self.backups is not None and old.exists:

@@ -1,10 +1,10 @@
 """Verification of a save: what was written is read back before the save is acknowledged."""
 
 import errno
-from collections.abc import Iterable
 from typing import Literal, TypeAlias, cast, get_args
 
 from tradeexecutor.state.errors import BadStateData, InvalidValue, StateFileError
+from tradeexecutor.state.files.durable_file import Replacement
 from tradeexecutor.state.state import State
 
 __all__ = ["Verify", "require_same_state", "require_verify", "verify_written"]
@@ -22,11 +22,13 @@ def require_verify(verify: str) -> Verify:
     return cast(Verify, verify)
 
 
-def verify_written(found: bytes, parts: Iterable[bytes | memoryview], text: bytes | None) -> None:
-    """Compare what was read back with what was written.
+def verify_written(replacement: Replacement, parts: tuple[bytes | memoryview, ...], text: bytes | None) -> None:
+    """Compare what was written with what is read back.
 
     Parameters
     ----------
+    parts
+        What was written.
     text
         JSON text of the state, with which the loaded state is compared; None to compare only the bytes.
 
@@ -37,20 +39,10 @@ def verify_written(found: bytes, parts: Iterable[bytes | memoryview], text: byte
     BadStateData
         They cannot be loaded, or give another state.
     """
-    if not _consists_of(found, parts):
+    if not replacement.holds(*parts):
         raise OSError(errno.EIO, "what was read back is not what was written")
     if text is not None:
-        require_same_state(found, text)
-
-
-def _consists_of(content: bytes, parts: Iterable[bytes | memoryview]) -> bool:
-    """Return whether the content is the parts, one after the other; joining them would copy a whole state."""
-    place = 0
-    for part in parts:
-        if not content.startswith(part, place):
-            return False
-        place += len(part)
-    return place == len(content)
+        require_same_state(replacement.read_back(), text)
 
 
 def require_same_state(content: bytes, text: bytes) -> None:
