@@ -7,6 +7,7 @@ import datetime
 import gc
 import json
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from decimal import Decimal
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
 from tradeexecutor.state.state import State, TradeType
+from tradeexecutor.state.store import JSONFileStore
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,6 +66,45 @@ def measure_files(paths: list[str]) -> dict[str, float]:
         times[f"save {path.stem}"] = best_cpu_time(
             lambda state: state.to_json_bytes(), lambda content=original: State.read_json_blob(content)
         )
+    return times
+
+
+class Folder:
+    """A folder in memory, if there is one, with a copy of a state file and a store of it."""
+
+    def __init__(self, content: bytes) -> None:
+        memory = Path("/dev/shm")
+        self._folder = tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None)
+        self.path = Path(self._folder.name, "state.json")
+        self.path.write_bytes(content)
+        self.store = JSONFileStore(self.path)
+
+    def __del__(self) -> None:
+        self.store.close()
+        self._folder.cleanup()
+
+
+def measure_stores(paths: list[str]) -> dict[str, float]:
+    """Return the times of making a store and loading from it, and of the first, second and fifth save."""
+    times: dict[str, float] = {}
+    for path in map(Path, paths):
+        content = path.read_bytes()
+        folder = Folder(content)
+        try:
+            folder.store.load()
+        except ValueError:
+            continue
+        times[f"load {path.stem}"] = best_cpu_time(lambda file=folder.path: JSONFileStore(file).load())
+        for name, saves in (("first", 0), ("second", 1), ("later", 4)):
+
+            def prepare(content: bytes = content, saves: int = saves) -> tuple[Folder, State]:
+                folder = Folder(content)
+                state = folder.store.load()
+                for _ in range(saves):
+                    folder.store.sync(state)
+                return folder, state
+
+            times[f"{name} {path.stem}"] = best_cpu_time(lambda work: work[0].store.sync(work[1]), prepare)
     return times
 
 
@@ -138,7 +179,13 @@ def measure_pairs(arguments: list[str]) -> dict[str, float]:
     return {f"monthly rebalancing of {count} pairs over {days} days": best_cpu_time(run)}
 
 
-KINDS = {"files": measure_files, "trades": measure_trades, "backtest": measure_backtest, "pairs": measure_pairs}
+KINDS = {
+    "files": measure_files,
+    "stores": measure_stores,
+    "trades": measure_trades,
+    "backtest": measure_backtest,
+    "pairs": measure_pairs,
+}
 
 if __name__ == "__main__":
     print(json.dumps(KINDS[sys.argv[1]](sys.argv[2:])))
