@@ -4,7 +4,7 @@ import datetime
 
 import pytest
 
-from tradeexecutor.analysis.memo import share_results, shared
+from tradeexecutor.analysis.memo import share_nothing, share_results, shared
 
 
 class Counter:
@@ -70,3 +70,15 @@ def test_a_failure_is_not_kept():
             with pytest.raises(ValueError, match="nothing to measure"):
                 counter.measure(None)
     assert len(counter.calls) == 2
+
+
+def test_nothing_is_shared_while_a_state_changes():
+    counter = Counter()
+    with share_results():
+        with share_nothing():
+            counter.measure("a")
+            counter.measure("a")
+        assert len(counter.calls) == 2
+        counter.measure("a")
+        counter.measure("a")
+    assert len(counter.calls) == 3

@@ -52,6 +52,26 @@ def test_the_figures_are_those_of_single_backtests(strategy: Path):
     assert found.best.objectives[0] == max(row.objectives[0] for row in found.rows if row.objectives[0] is not None)
 
 
+READING = """
+from tradeexecutor.analysis.adjusted.summary import summarise_performance
+
+decide = decide_trades
+
+
+def decide_trades(input):
+    summarise_performance(input.state)
+    return decide(input)
+"""
+
+
+def test_a_strategy_may_read_its_figures_while_they_change(strategy: Path):
+    plain = search(strategy, {"first": [2]}).rows[0]
+    strategy.write_text(strategy.read_text() + READING)
+    (reading,) = search(strategy, {"first": [2]}).rows
+    assert reading.figures == plain.figures
+    assert reading.figures["trades"] == 2
+
+
 def test_parameters_reach_the_strategy_as_its_own_values(strategy: Path):
     strategy.write_text(
         strategy.read_text().replace(

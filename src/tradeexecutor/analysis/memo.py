@@ -18,7 +18,7 @@ import functools
 from collections.abc import Callable, Generator
 from typing import Any, ParamSpec, TypeVar
 
-__all__ = ["share_results", "shared"]
+__all__ = ["share_nothing", "share_results", "shared"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -42,6 +42,16 @@ def share_results() -> Generator[None, None, None]:
         yield
         return
     token = _results.set({})
+    try:
+        yield
+    finally:
+        _results.reset(token)
+
+
+@contextlib.contextmanager
+def share_nothing() -> Generator[None, None, None]:
+    """Memoise nothing inside the block, because a state changes in it, although the caller may share results."""
+    token = _results.set(None)
     try:
         yield
     finally:

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tradeexecutor.analysis.memo import share_nothing
 from tradeexecutor.backtest.backtest_pricing import BacktestPricing
 from tradeexecutor.backtest.backtest_sync import BacktestSyncModel
 from tradeexecutor.backtest.delisting import DelistingPolicy
@@ -143,6 +144,7 @@ class BacktestEngine:
     sampling: EquitySampling = EquitySampling.day
     leaves_open: bool = False
 
+    @share_nothing()  # the state changes
     def run(self, on_progress: ProgressCallback | None = None, progress_every: int = 1000) -> None:
         """Simulate all decisions.
 

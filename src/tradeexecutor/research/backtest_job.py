@@ -221,8 +221,8 @@ def _measure(workload: Workload, request: RunRequest, row: RunResult) -> RunResu
         # Plots are for those who look at the state.
         optimiser=not request.wants_state,
     )
-    result = run_backtest(module, universe, options)
     with share_results():
+        result = run_backtest(module, universe, options)
         figures = read_figures(summarise_performance(result.state))
         observations = read_observations(result.state)
     return dataclasses.replace(

@@ -49,6 +49,8 @@ def calculate_money_weighted_return(curve: EquityCurve, initial: USDollarAmount 
     amounts: NDArray[np.float64] = np.concatenate(([initial or curve.values[first]], curve.flows[first + 1 :]))
     # Fraction of the period for which each amount was invested.
     shares: NDArray[np.float64] = (curve.times[-1] - curve.times[first:]) / (curve.times[-1] - curve.times[first])
+    if not amounts[1:].any():  # nearly always: no later flows
+        amounts, shares = amounts[:1], shares[:1]
     final = float(curve.values[-1])
 
     def surplus(log_growth: float) -> float:
@@ -60,5 +62,7 @@ def calculate_money_weighted_return(curve: EquityCurve, initial: USDollarAmount 
     # Bisection, because the sum need not be monotonic with large redemptions, and a bracket is always kept.
     for _ in range(200):
         middle = (low + high) / 2
+        if middle in (low, high):  # no float is between them
+            break
         low, high = (middle, high) if surplus(middle) <= 0 else (low, middle)
     return math.expm1((low + high) / 2)

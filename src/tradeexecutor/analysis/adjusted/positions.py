@@ -218,6 +218,7 @@ class TradingFigures:
     fees: USDollarAmount
 
 
+@shared
 def measure_trading(portfolio: Portfolio) -> TradingFigures:
     """Return the totals of the trades of a portfolio, including expired orders of positions that never opened."""
     trades = failed = 0

@@ -8,6 +8,7 @@ the pool, and every run in it fails. Here a new process takes its place, and onl
 
 import collections
 import contextlib
+import gc
 import multiprocessing
 import multiprocessing.connection
 import signal
@@ -151,6 +152,7 @@ def _work(workload: Workload, pipe: Connection, others: Sequence[Connection]) ->
     """Run requests of a pipe until its other end is closed."""
     for other in others:
         other.close()
+    gc.freeze()  # what all runs share is not searched for garbage, nor copied by the search
     # Ctrl-C goes to all processes of a terminal; this one is stopped by the process that started it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

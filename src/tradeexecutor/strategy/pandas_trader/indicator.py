@@ -140,6 +140,8 @@ class IndicatorDefinition:
     source: IndicatorSource = IndicatorSource.close_price
     order: int = 1
     dependencies: tuple[str, ...] = ()
+    #: Names of the arguments that the function takes.
+    _arguments: frozenset[str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -157,8 +159,10 @@ class IndicatorDefinition:
     def _check_parameters(self) -> None:
         try:
             signature = inspect.signature(self.func)
-        except (TypeError, ValueError):
-            return  # functions written in C have no signature
+        except (TypeError, ValueError):  # functions written in C have no signature
+            object.__setattr__(self, "_arguments", frozenset(self.source.get_arguments()))
+            return
+        object.__setattr__(self, "_arguments", frozenset(signature.parameters))
         accepts_any = any(argument.kind is argument.VAR_KEYWORD for argument in signature.parameters.values())
         for name in self.parameters:
             if name not in signature.parameters and not accepts_any:
@@ -177,10 +181,7 @@ class IndicatorDefinition:
 
     def takes(self, argument: str) -> bool:
         """Return True if the function has an argument of this name."""
-        try:
-            return argument in inspect.signature(self.func).parameters
-        except (TypeError, ValueError):
-            return argument in self.source.get_arguments()
+        return argument in self._arguments
 
 
 #: Arguments that a function may have in addition to those of its source.

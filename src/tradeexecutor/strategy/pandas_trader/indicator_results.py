@@ -416,11 +416,11 @@ def calculate_indicators(
         A function raised an error (the cause) or returned something unusable.
     """
     results = IndicatorResults(universe)
-    frames: dict[int, pd.DataFrame] = {}
+    indexes: dict[int, pd.DatetimeIndex] = {}
     for definition in indicators.iterate():
         results.parameters[definition.name] = definition.parameters
         for pair in universe.iterate_pairs() if definition.source.is_per_pair() else (None,):
-            arguments = _collect_arguments(definition, pair, universe, frames)
+            arguments = _collect_arguments(definition, pair, universe, indexes)
             optional = {
                 "dependency_resolver": DependencyResolver(results, definition, pair),
                 "execution_context": execution_context,
@@ -443,7 +443,7 @@ def _collect_arguments(
     definition: IndicatorDefinition,
     pair: TradingPairIdentifier | None,
     universe: TradingStrategyUniverse,
-    frames: dict[int, pd.DataFrame],
+    indexes: dict[int, pd.DatetimeIndex],
 ) -> dict[str, Any]:
     arguments: dict[str, Any] = {}
     if pair is None or definition.source not in (
@@ -452,11 +452,12 @@ def _collect_arguments(
         IndicatorSource.ohlcv,
     ):
         return arguments
-    frame = frames.get(pair.internal_id or 0)
-    if frame is None:
-        frame = frames[pair.internal_id or 0] = universe.get_candles(pair).to_dataframe()
+    candles = universe.get_candles(pair)
+    index = indexes.get(pair.internal_id or 0)
+    if index is None:
+        index = indexes[pair.internal_id or 0] = candles.get_index()
     for name in definition.source.get_arguments():
         if definition.takes(name):
             # A copy, because a function that changes its argument must not change the prices of others.
-            arguments[name] = frame[name].copy()
+            arguments[name] = pd.Series(candles.get_column(name).copy(), index=index, name=name)
     return arguments
