@@ -60,6 +60,16 @@ SHORT = """\
     return manager.close_short(position) if position else []
 """
 
+COVER = """\
+        case 0:
+            trades = manager.open_short(universe.get_pair_by_ticker("WETH-USDC"), 1_000, leverage=1.0)
+            short = portfolio.open_positions[trades[0].position_id]
+            return [*trades, *manager.limit_cover(short, 1_900, abs(trades[0].planned_quantity) * 2 / 5)]
+        case 1:
+            return []
+    return manager.close_short(position) if position else []
+"""
+
 CREDIT = """\
         case 0:
             return manager.open_credit_supply_position_for_reserves(4_000)
@@ -210,6 +220,34 @@ def test_loans_are_opened_changed_and_closed(book: Book, pool: AaveMarket, strat
     book.assert_books_equal_chain(state)
     for token in book.tokens:
         assert book.chain.get_balance(token, book.trader.wallet.address) == 0
+
+
+@pytest.mark.slow
+def test_an_order_closes_a_part_of_a_short_when_its_price_comes(book: Book, pool: AaveMarket):
+    book.write(COVER)
+    live = book.make_live(max_cycles=4, trigger_check=datetime.timedelta(minutes=20)).prepare()
+    owed: list[Decimal] = []
+
+    def look_and_fall() -> None:
+        owed.extend(-position.get_quantity() for position in book.load().portfolio.get_open_positions())
+        if len(live.jobs) == 2:
+            book.chain.set_v2_price(book.trader.market.exchange, book.trader.market.pair, D(1_850))
+
+    book.settle = look_and_fall
+    state = book.run(live)
+    assert_closed(state, 3)
+    opened, covered, _ = state.portfolio.get_all_trades()
+    whole, part = abs(opened.executed_quantity or 0), covered.executed_quantity or D(0)
+    assert float(part / whole) == pytest.approx(0.4, rel=1e-6)
+    assert covered.is_take_profit()
+    assert covered.activated_trigger is not None
+    assert 1_850 < (covered.executed_price or 0) < 1_900
+    # Two fifths of what the short was worth by then come back: 1000, and 150 for each of 0.5 ETH.
+    assert float(covered.executed_collateral_allocation or 0) == pytest.approx(-430, rel=0.01)
+    # It waits while its price has not come, and leaves the rest to the last decision.
+    shares = [float(quantity / whole) for quantity in owed]
+    assert sorted({round(share, 2) for share in shares}) == [0.6, 1.0]
+    assert state.portfolio.get_cash() == pytest.approx(10_000 + 0.5 * 150, rel=0.002)
 
 
 @pytest.mark.slow

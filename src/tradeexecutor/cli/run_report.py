@@ -47,6 +47,19 @@ class RunReport:
         elif self.is_printed:
             print_problem(f"{now:%Y-%m-%d %H:%M:%S} {job} failed, the next one tries again: {describe_error(error)}")
 
+    def tell_decision(self, tick: datetime.datetime, seconds: float) -> None:
+        """Tell that the decision of a tick, naive UTC, is made and saved, and how long that took."""
+        now = datetime.datetime.now(datetime.UTC)
+        details = {"job": "decision", "tick": f"{tick:%Y-%m-%dT%H:%M:%S}", "seconds": round(seconds, 3)}
+        logger.info("decision done", extra=details)
+        if self.is_printed:
+            print_line(f"{now:%Y-%m-%d %H:%M:%S} decision done: {tick:%Y-%m-%d %H:%M}, in {seconds:.2f} s")
+
+    def tell_failure(self, job: str, error: Exception | None) -> None:
+        """Tell that a job has failed and is tried again; what is done is told in another way."""
+        if error is not None:
+            self.tell_job(job, error)
+
     def tell_hang(self, problem: str, place: str) -> None:
         """Tell that a job was interrupted because it hung, and where."""
         if self.is_printed:

@@ -33,6 +33,8 @@ from tradeexecutor.operations.candle_market import find_next_nonce, require_simu
 from tradeexecutor.operations.live_loop import LiveStartRefused, StaleMarketData
 from tradeexecutor.operations.live_trading import LiveBooks
 from tradeexecutor.operations.operator_commands import CommandQueue, is_paused
+from tradeexecutor.operations.paper_benchmarks import update_benchmarks
+from tradeexecutor.state.benchmark import keep_benchmarks
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.cycle_duration import CycleDuration, snap_to_next_tick, snap_to_previous_tick
 from tradeexecutor.state.late_candles import record_late_pairs
@@ -155,6 +157,9 @@ class PaperLoop:
         Called once with the state, before the first decision.
     on_job
         Called after each decision, and with the error when the market data was not available.
+    on_decision
+        Called after each decision with its tick, naive UTC, and the seconds that the time since the one before, the
+        decision and the save have taken.
     commands
         Commands of an operator, which are carried out between decisions.
     """
@@ -169,6 +174,7 @@ class PaperLoop:
     should_stop: Callable[[], bool] = lambda: False
     on_start: Callable[[State], None] = lambda state: None
     on_job: Callable[[str, Exception | None], None] = lambda name, error: None
+    on_decision: Callable[[datetime.datetime, float], None] = lambda tick, seconds: None
     commands: CommandQueue = field(default_factory=CommandQueue)
     _decisions: int = field(default=0, init=False, repr=False)
 
@@ -193,6 +199,7 @@ class PaperLoop:
             seam = state.last_cycle_at
             record = {"start_at": state.created_at.isoformat(), "continues_backtest": seam and seam.isoformat()}
             state.other_data.save(_NO_CYCLE, _RECORD, record)
+            keep_benchmarks(state, state.backtest_data.benchmarks)
             state.backtest_data = None
             self.store.sync(state)
         return state
@@ -267,6 +274,7 @@ class PaperLoop:
             is_awaited = bool(self.market.list_awaited(universe, tick))
             if is_awaited and now < tick + self.settings.offset + self.settings.late_wait:
                 break
+            began = time.perf_counter()
             late = self.market.list_late(universe, tick, self.settings.delisted_after)
             if is_paused(state):
                 logger.warning("No decision at %s: an operator has paused the strategy", tick)
@@ -277,7 +285,9 @@ class PaperLoop:
                 engine.step(state.last_cycle_at, tick)
                 made += 1
                 self._decisions += 1
+            update_benchmarks(state, universe, get_start(state), tick)
             self.store.sync(state)
+            self.on_decision(tick, time.perf_counter() - began)
             self.on_job("decision", None)
             if self._is_done():
                 break

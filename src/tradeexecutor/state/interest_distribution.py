@@ -1,5 +1,6 @@
 """Diagnostics of one distribution of interest among the positions that share a rebasing token."""
 
+import dataclasses
 import datetime
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -90,7 +91,8 @@ class AssetInterestData(Serialisable):
 class InterestDistributionOperation(Serialisable):
     """Distribution of the interest of a period.
 
-    It contains the positions themselves, so a saved file repeats their content.
+    It contains the positions themselves, so the file of a backtest repeats their content. A strategy that saves its
+    state at each decision keeps them `without_history`.
     """
 
     #: Time of the previous distribution.
@@ -118,6 +120,39 @@ class InterestDistributionOperation(Serialisable):
         except KeyError:
             raise NotAvailable(f"{asset} took no part in the interest distribution") from None
 
+    def without_history(self) -> "InterestDistributionOperation":
+        """Return the same with positions that have their loan, and no trades and events.
+
+        A position takes part with two tokens, and each entry is in two lists, so a file would repeat its history four
+        times.
+        """
+        lists = [self.entries, *(found.entries for found in self.asset_interest_data.values())]
+        entries = {id(entry): entry for one in lists for entry in one}
+        positions = {entry.position.position_id: entry.position for entry in entries.values()}
+        positions = {number: _without_history(position) for number, position in positions.items()}
+        short = {
+            key: dataclasses.replace(entry, position=positions[entry.position.position_id])
+            for key, entry in entries.items()
+        }
+        data = {
+            asset: dataclasses.replace(found, entries=[short[id(entry)] for entry in found.entries])
+            for asset, found in self.asset_interest_data.items()
+        }
+        return dataclasses.replace(self, asset_interest_data=data, entries=[short[id(entry)] for entry in self.entries])
+
     def get_diagnostics_data(self) -> list[dict[str, str]]:
         """Return a table of text for logs, one row per entry."""
         return [entry.get_diagnostics_data() for entry in self.entries]
+
+
+def _without_history(position: TradingPosition) -> TradingPosition:
+    return TradingPosition(
+        position_id=position.position_id,
+        pair=position.pair,
+        opened_at=position.opened_at,
+        last_pricing_at=position.last_pricing_at,
+        last_token_price=position.last_token_price,
+        last_reserve_price=position.last_reserve_price,
+        reserve_currency=position.reserve_currency,
+        loan=position.loan,
+    )

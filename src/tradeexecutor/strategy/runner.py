@@ -439,6 +439,9 @@ class StrategyRunner:
             # In a backtest the cycle ends at simulated time, because the state must not depend on the real time.
             state.uptime.record_cycle_complete(cycle, ts)
             return
+        interest = state.sync.interest
+        if interest.last_distribution is not None:
+            interest.last_distribution = interest.last_distribution.without_history()
         is_paper = self.execution_context.mode is ExecutionMode.paper_trading
         state.record_cycle_end(cycle, ts if is_paper else None, live=True)
         state.perform_integrity_check()

@@ -12,6 +12,7 @@ from tradeexecutor.analysis.adjusted.periods import Observations, group_by_calen
 from tradeexecutor.analysis.adjusted.returns import calculate_cagr
 from tradeexecutor.analysis.memo import shared
 from tradeexecutor.analysis.times import read_seconds
+from tradeexecutor.state.benchmark import read_benchmarks
 from tradeexecutor.state.state import State
 from tradeexecutor.state.types import Percent
 
@@ -112,14 +113,12 @@ def hold(candles: pd.DataFrame, start: datetime.datetime, end: datetime.datetime
 
 @shared
 def read_holdings(state: State) -> list[Holding]:
-    """Return what could have been held, as a backtest recorded it: all pairs first, then single ones.
+    """Return what could have been held, as a backtest or paper trading recorded it: all pairs first, then single ones.
 
-    Empty for live states and for files that record none.
+    Empty for states of a chain and for files that record none.
     """
-    if state.backtest_data is None:
-        return []
     found: list[Holding] = []
-    for benchmark in state.backtest_data.benchmarks:
+    for benchmark in read_benchmarks(state):
         if len(benchmark.times) >= 2 and benchmark.prices[0] > 0:
             growth = np.array(benchmark.prices, dtype=np.float64) / benchmark.prices[0]
             found.append(Holding(benchmark.name, pd.Series(growth, index=read_seconds(benchmark.times))))

@@ -331,7 +331,8 @@ def _start_paper(
     stopping = threading.Event()
     with contextlib.ExitStack() as stack:
         loop = stack.enter_context(open_paper_loop(request, commands))
-        loop.wait, loop.should_stop, loop.on_job = stopping.wait, _make_should_stop(stopping), report.tell_job
+        loop.wait, loop.should_stop, loop.on_job = stopping.wait, _make_should_stop(stopping), report.tell_failure
+        loop.on_decision = report.tell_decision
         report.tell_start({"Strategy": loop.name, "Trades": "on paper", "State": str(request.place)})
         if web is not None:
             from tradeexecutor.cli.serving import serve_state
@@ -339,7 +340,7 @@ def _start_paper(
             stack.enter_context(serve_state(loop.module, request.place, loop.store, commands, web, tell=report.tell))
         if notify:
             notifier = stack.enter_context(_make_notifier(loop.name, notify, loop.settings.cycle))
-            loop.on_start, loop.on_job = notifier.on_start, _call_both(report.tell_job, notifier.on_job)
+            loop.on_start, loop.on_job = notifier.on_start, _call_both(report.tell_failure, notifier.on_job)
         stack.enter_context(_stop_by_signal(stopping, report))
         state = loop.run()
     report.tell(f"Stopped after cycle {state.cycle - 1}. {request.place} is saved.")

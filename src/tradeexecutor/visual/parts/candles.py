@@ -23,6 +23,7 @@ import pandas as pd
 
 from tradeexecutor.analysis.memo import shared
 from tradeexecutor.analysis.times import read_seconds, to_time_index
+from tradeexecutor.state.benchmark import read_benchmarks
 from tradeexecutor.state.errors import InvalidValue, NotSinglePair
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.position import TradingPosition
@@ -245,9 +246,8 @@ def read_recorded_prices(state: "State", pair: TradingPairIdentifier) -> "pd.Ser
 
 
 def read_remembered_prices(state: "State", pair: TradingPairIdentifier) -> "pd.Series[float] | None":
-    """Return the prices of a pair at midnights that a backtest recorded; None where it has none."""
-    benchmarks = [] if state.backtest_data is None else state.backtest_data.benchmarks
-    for benchmark in benchmarks:
+    """Return the prices of a pair at midnights that were recorded; None where it has none."""
+    for benchmark in read_benchmarks(state):
         if benchmark.pairs == 1 and benchmark.name == pair.get_ticker():
             return pd.Series(benchmark.prices, index=read_seconds(benchmark.times), dtype="float64")
     return None
