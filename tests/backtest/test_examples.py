@@ -70,6 +70,20 @@ def test_the_short_example_is_short_only_and_pays_interest():
     assert prove(state).is_balanced
 
 
+def test_the_leveraged_example_is_long_only_and_owes_money_while_it_is():
+    state = run_example("leveraged_uptrend").state
+    positions = list(state.portfolio.get_all_positions())
+    assert len(positions) > 5
+    assert all(position.pair.kind.is_longing() for position in positions)
+    assert sum(position.get_repaid_interest() for position in positions) > 0
+    stopped = [position.is_stop_loss() for position in state.portfolio.closed_positions.values()]
+    assert set(stopped) == {True, False}
+    trades = list(state.portfolio.get_all_trades())
+    assert any("leverage down" in (trade.notes or "") for trade in trades)
+    assert not any(trade.is_liquidation() for trade in trades)
+    assert prove(state).is_balanced
+
+
 @pytest.mark.slow
 def test_the_lender_never_leaves_more_than_its_reserve_and_tolerance_in_cash():
     state = run_example("idle_cash_in_credit").state
