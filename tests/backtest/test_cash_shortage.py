@@ -1,10 +1,11 @@
 """Buys that there is less cash for than their decision planned with: an outcome of the trade, never the end."""
 
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from typing import Any
 
 import pytest
 
+from tests.kit import leverage_runs
 from tests.kit.markets import DAY, HOUR, START, at_cycle, flat, get_trades, make_candles, run_two
 from tradeexecutor.backtest.backtest_runner import BacktestNotPossible, run_backtest_inline
 from tradeexecutor.backtest.universe import create_pair, create_reserve_asset, create_universe
@@ -14,6 +15,7 @@ from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.trade import TradeExecution, TradeStatus
 from tradeexecutor.strategy.market_data import Candles
 from tradeexecutor.strategy.pandas_trader.position_manager import OrderTooSmall, PositionManager
+from tradeexecutor.strategy.pandas_trader.strategy_input import StrategyInput
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
 
 BTC, ETH = 0, 1
@@ -222,3 +224,22 @@ def test_what_is_too_small_is_refused_before_anything_is_planned(
     universe = make_universe(decimals, BTC=make_candles([flat(price)] * 3))
     run_universe(universe, {1: hold_btc(6_000), 2: plan})
     assert seen == [(expected, expected)]
+
+
+@pytest.mark.parametrize("opening", ["open_short", "open_long"])
+def test_a_loan_may_take_all_of_a_cash_with_fractions_of_a_unit(opening: str):
+    """What a short gives back has more decimals than the currency; the next one is planned for it, rounded up."""
+
+    def open_with_all(input: StrategyInput) -> list[TradeExecution]:
+        manager = input.get_position_manager()
+        (reserve,) = input.state.portfolio.reserves.values()
+        everything = reserve.quantity.quantize(Decimal("0.000001"), ROUND_UP)
+        assert 0 < everything - reserve.quantity < Decimal("0.000001")
+        return getattr(manager, opening)(input.get_default_pair(), everything, leverage=1.5)
+
+    bars = [flat(2000.0), flat(1777.0), flat(1777.0), flat(1777.0)]
+    plans = {1: leverage_runs.open_short(3333.0, 1.7), 2: leverage_runs.close, 3: open_with_all}
+    result = leverage_runs.run_leverage(bars, plans, fee=0.003)
+    assert result.state.portfolio.get_cash() == 0
+    (position,) = result.state.portfolio.open_positions.values()
+    assert position.loan is not None

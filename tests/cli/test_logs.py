@@ -170,6 +170,10 @@ def test_a_paper_strategy_writes_a_log(run: Run, words: tuple[Any, ...], tmp_pat
     ]
     assert entries[0]["trades"] == "on paper"
     assert entries[1]["job"] == "decision"
+    ticks = [entry["tick"] for entry in entries[1:3]]
+    assert [f"decision done: {tick.replace('T', ' ')[:16]}, in " in done.stdout for tick in ticks] == [True, True]
+    assert ticks[0] < ticks[1]
+    assert all(0 < entry["seconds"] < 60 for entry in entries[1:3])
 
 
 def test_standard_error_for_programs_is_json_and_nothing_else_is_printed(run: Run, words: tuple[Any, ...]):

@@ -17,6 +17,7 @@ from tests.kit.deviations import FEE, Market
 from tests.kit.markets import DAY, HOUR, START, buy, flat, make_candles, random_walk, sell
 from tests.kit.soak import scaled
 from tests.support import REPOSITORY
+from tradeexecutor.analysis.adjusted.benchmark import read_holdings
 from tradeexecutor.analysis.compare.attribution import attribute_difference
 from tradeexecutor.analysis.compare.states import compare_states
 from tradeexecutor.backtest.backtest_runner import BacktestNotPossible, run_backtest_for_module, run_backtest_inline
@@ -29,6 +30,7 @@ from tradeexecutor.ledger.proof import prove
 from tradeexecutor.operations.live_loop import LiveStartRefused, StaleMarketData
 from tradeexecutor.operations.operator_commands import pause, resume
 from tradeexecutor.operations.paper import PaperLoop, PaperSettings, create_paper_state
+from tradeexecutor.state.benchmark import read_benchmarks
 from tradeexecutor.state.cycle_duration import CycleDuration
 from tradeexecutor.state.late_candles import list_late_pairs
 from tradeexecutor.state.state import State
@@ -263,6 +265,9 @@ def test_loans_are_those_of_a_backtest(tmp_path: Path, decide: Decide, starts: i
             PaperLoop(module, store, market, settings, clock=clock, wait=clock.wait).run()
     state = State.read_json_file(path)
     assert any(position.is_loan_based() for position in state.portfolio.get_all_positions())
+    distribution = state.sync.interest.last_distribution
+    assert distribution is not None
+    assert not any(entry.position.trades or entry.position.balance_updates for entry in distribution.entries)
     assert len(list(state.portfolio.get_all_trades())) > 8
     if decide is short_without_a_stop:
         assert state.portfolio.get_net_asset_value() < 9_000  # it was liquidated more than once
@@ -552,3 +557,37 @@ def test_the_first_decision_is_at_the_next_tick(tmp_path: Path):
         settings = PaperSettings(CycleDuration.cycle_1d, poll=HOUR, offset=HOUR / 2, max_cycles=2)
         PaperLoop(make_module(decide), store, GrowingMarket(feed), settings, clock=clock, wait=clock.wait).run()
     assert asked == [START + DAY, START + 2 * DAY]
+
+
+def test_what_could_have_been_held_is_recorded_once_a_day(tmp_path: Path):
+    """As a backtest of the same time records it, also when the backtest is continued on paper."""
+    candles = {"BTC-USD": make_candles(random_walk(11, 80))}
+    whole = run_history(with_levels, candles, end_at=START + 73 * HOUR)
+    assert whole.backtest_data is not None
+    (expected,) = whole.backtest_data.benchmarks
+    paper = run_paper(tmp_path / "new.json", with_levels, Growing(candles), 74)
+    path = tmp_path / "continued.json"
+    with JSONFileStore(path) as store:
+        store.sync(run_history(with_levels, candles, end_at=START + 30 * HOUR))
+        continued = make_loop(
+            store, with_levels, Growing(candles), Clock(START + 30 * HOUR), max_cycles=44, poll=HOUR
+        ).run()
+    for state in (paper, continued):
+        (found,) = read_benchmarks(state)
+        # The backtest ends an hour after the last midnight, at which paper trading has recorded.
+        assert (found.name, found.times[-1]) == (expected.name, expected.times[-2])
+        assert found.times == expected.times[:-1]
+        assert found.prices == expected.prices[:-1]
+        (holding,) = read_holdings(state)
+        assert holding.growth.iloc[0] == 1.0
+
+
+def test_candles_that_do_not_reach_back_leave_the_record_as_it_is(tmp_path: Path):
+    candles = make_candles(random_walk(11, 80))
+    path = tmp_path / "state.json"
+    with JSONFileStore(path) as store:
+        store.sync(run_history(with_levels, {"BTC-USD": candles}, end_at=START + 30 * HOUR))
+        before = read_benchmarks(store.load())
+        late = {"BTC-USD": candles.between(START + 28 * HOUR, None)}
+        state = make_loop(store, with_levels, Growing(late), Clock(START + 30 * HOUR), max_cycles=44, poll=HOUR).run()
+    assert read_benchmarks(state) == before

@@ -192,3 +192,39 @@ def test_caps_of_sizes():
     assert model.get_acceptable_size_for_position(START, pair, 1e9).accepted_size == 1e9
     with pytest.raises(InvalidValue, match="positive amount"):
         FixedSizeRiskModel(0.0)
+
+
+def test_what_is_wanted_is_limited_to_the_cash_that_is_there():
+    """The sale of ETH waits for its market, so only the 1000 in cash are spent: a third and two thirds of them."""
+    models: list[AlphaModel] = []
+    candles = {
+        "BTC-USD": make_candles([flat(100.0)] * 5, bucket=DAY),
+        "ETH-USD": make_candles([flat(100.0)] * 3, bucket=DAY, skip=(1, 2)),
+        "SOL-USD": make_candles([flat(100.0)] * 5, bucket=DAY),
+    }
+    result = run_backtest_inline(
+        decide_trades=at_cycle({1: rebalance({"ETH": 1.0}), 2: rebalance({"BTC": 1.0, "SOL": -2.0}, models=models)}),
+        universe=create_universe(candles, fee=0.0),
+        parameters={"lending": LendingPool(supply_rate=0.0, borrow_rate=0.0)},
+        initial_deposit=10_000,
+    )
+    assert prove(result.state).is_balanced
+    opened = {
+        trade.pair.get_pricing_pair().get_ticker(): float(trade.planned_reserve)
+        for trade in result.state.portfolio.get_all_trades()
+        if trade.opened_at == START + DAY and "ETH" not in trade.pair.get_ticker()
+    }
+    assert opened == {"BTC-USD": pytest.approx(333.33, abs=0.01), "SOL-USD": pytest.approx(666.67, abs=0.01)}
+    assert result.diagnostics_data["reduced_trades"] == 0
+    assert result.diagnostics_data["unpaid_trades"] == 0
+    assert all(TradingPairSignalFlags.capped_by_cash in models[0].signals[number].flags for number in (1, 3))
+
+
+def test_a_short_that_cannot_be_made_so_small_is_closed():
+    """From 9000 to 100: buying back for 8900 may slip by 151, more than what would be left."""
+    models: list[AlphaModel] = []
+    shrink = rebalance({"BTC": -1.0, "ETH": 89.0}, models=models)
+    result = run({1: rebalance({"BTC": -1.0}), 2: shrink})
+    (short,) = (position for position in result.state.portfolio.get_all_positions() if position.is_short())
+    assert short.is_closed()
+    assert TradingPairSignalFlags.refused_by_loan in models[0].signals[1].flags

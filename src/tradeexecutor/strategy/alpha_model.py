@@ -18,13 +18,14 @@ A positive signal is a spot position, a negative one a short of the same pair.
 import dataclasses
 import datetime
 import enum
+import logging
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from tradeexecutor.state.contract import warn_ignored
-from tradeexecutor.state.errors import InvalidValue
+from tradeexecutor.state.errors import InvalidValue, LiquidationRisked
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition
@@ -35,6 +36,8 @@ from tradeexecutor.strategy.pandas_trader.position_manager import PositionManage
 from tradeexecutor.strategy.weighting import Signal, normalise_weights, weight_by_1_slash_n
 
 __all__ = ["AlphaModel", "TradingPairSignal", "TradingPairSignalFlags", "format_signals"]
+
+logger = logging.getLogger(__name__)
 
 #: Weights below this are no position.
 _DEFAULT_EPSILON = 0.005
@@ -49,6 +52,10 @@ class TradingPairSignalFlags(enum.Enum):
     capped_by_max_weight = "capped_by_max_weight"
     #: Reduced by the size risk model.
     capped_by_size_risk = "capped_by_size_risk"
+    #: Reduced to what the cash pays.
+    capped_by_cash = "capped_by_cash"
+    #: The loan of the short would be liquidated: it is closed instead of reduced, or not opened or increased.
+    refused_by_loan = "refused_by_loan"
     #: The change is smaller than the threshold.
     below_threshold = "below_threshold"
     #: The weight is too small, so the position is closed.
@@ -328,6 +335,10 @@ class AlphaModel:
     ) -> list[TradeExecution]:
         """Plan the trades: reductions and closes first, then what they pay for.
 
+        Purchases and new shorts cost no more than the cash and what the reductions bring at once; those of a market
+        without a price now bring it later. Otherwise all shrink by the same share. A short whose loan does not bear the
+        change is closed if it was to be reduced, and else left as it is.
+
         Parameters
         ----------
         position_manager
@@ -355,15 +366,42 @@ class AlphaModel:
                 released += position_manager.close_position(position)
                 position = None
             elif position is not None and signal.position_adjust_usd < 0:
-                released += self._adjust(position_manager, signal, position)
+                released += self._reduce(position_manager, signal, position)
                 continue
             if signal.position_target:
                 wanted.append(signal)
+        adjusted = {id(signal): self._find_adjusted(position_manager, signal) for signal in wanted}
+        costs = {
+            id(signal): signal.position_target if adjusted[id(signal)] is None else signal.position_adjust_usd
+            for signal in wanted
+        }
+        share = _find_affordable_share(position_manager, released, sum(costs.values()))
         for signal in wanted:
-            position = self._find_position(position_manager, signal)
-            is_open = position is not None and position.is_short() == signal.is_short()
-            released += self._adjust(position_manager, signal, position if is_open else None)
+            if share < 1 and not _shrink(position_manager, signal, costs[id(signal)], share):
+                continue
+            try:
+                released += self._adjust(position_manager, signal, adjusted[id(signal)])
+            except LiquidationRisked as error:
+                logger.warning("%s is not shorted as wanted: %s", signal.pair.get_ticker(), error)
+                signal.flags.add(TradingPairSignalFlags.refused_by_loan)
+                signal.position_adjust_ignored = True
         return released
+
+    def _reduce(
+        self, manager: PositionManager, signal: TradingPairSignal, position: TradingPosition
+    ) -> list[TradeExecution]:
+        """Plan to make a position smaller; close a short that would leave too little for the slippage of the trade."""
+        try:
+            return self._adjust(manager, signal, position)
+        except LiquidationRisked as error:
+            logger.warning("%s is closed, it cannot be made as small as wanted: %s", position, error)
+            signal.flags.add(TradingPairSignalFlags.refused_by_loan)
+            return manager.close_position(position)
+
+    def _find_adjusted(self, manager: PositionManager, signal: TradingPairSignal) -> TradingPosition | None:
+        """Return the position that a wanted signal adds to; None if it opens one."""
+        position = self._find_position(manager, signal)
+        return position if position is not None and position.is_short() == signal.is_short() else None
 
     def _adjust(
         self, manager: PositionManager, signal: TradingPairSignal, position: TradingPosition | None
@@ -411,6 +449,26 @@ class AlphaModel:
             "position_adjust_threshold_usd": self.position_adjust_threshold_usd,
             "close_position_weight_epsilon": self.close_position_weight_epsilon,
         }
+
+
+def _find_affordable_share(manager: PositionManager, released: list[TradeExecution], cost: USDollarAmount) -> float:
+    """Return the share of a cost that the cash pays, 0-1, with what the reductions bring at once."""
+    if not cost:
+        return 1.0
+    now = manager.timestamp
+    at_once = [trade for trade in released if manager.pricing_model.can_trade(now, trade.pair.get_pricing_pair())]
+    cash = max(manager.get_cash_after(at_once), 0.0)
+    return 1.0 if cost <= cash * (1 + 1e-9) else cash / cost  # except for rounding
+
+
+def _shrink(manager: PositionManager, signal: TradingPairSignal, cost: USDollarAmount, share: float) -> bool:
+    """Shrink what a signal costs to a share of it; return False when nothing is left that can be traded."""
+    missing = cost * (1 - share)
+    signal.position_target -= missing
+    signal.position_adjust_usd -= missing
+    signal.flags.add(TradingPairSignalFlags.capped_by_cash)
+    signal.position_adjust_ignored = manager.is_too_small(signal.pair, cost - missing)
+    return not signal.position_adjust_ignored
 
 
 def _to_dict(signal: TradingPairSignal) -> dict[str, Any]:

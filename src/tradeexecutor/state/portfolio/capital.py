@@ -92,8 +92,11 @@ def _snap_or_check(
     if shortfall <= ZERO_DECIMAL:
         return needed
     kind = trade.pair.kind
-    can_snap = available > 0 and trade.is_buy() and (trade.is_spot() or kind.is_cctp_bridge())
-    if can_snap and shortfall < funding_asset.convert_to_decimal(1):
+    is_rounding = available > 0 and shortfall < funding_asset.convert_to_decimal(1)
+    if is_rounding and kind.is_leverage():
+        trade.planned_reserve = available  # the loan keeps its debt, with this much less of own money
+        return available
+    if is_rounding and trade.is_buy() and (trade.is_spot() or kind.is_cctp_bridge()):
         quantity = available / Decimal(str(trade.planned_price))
         if quantity > QUANTITY_EPSILON:  # a trade must not become one of nothing
             trade.planned_reserve, trade.planned_quantity = available, quantity

@@ -311,6 +311,11 @@ class CreditPositions(LeveragedOrders):
             message = f"the buys cost {paid:,.2f}, there are {available:,.2f}, {received:,.2f} of it from sells"
             raise NotEnoughCashForBuys(message, available, paid)
 
+    def get_cash_after(self, trades: Iterable[TradeExecution]) -> USDollarAmount:
+        """Return the cash after planned trades, as planned; negative when they cost more than there is, USD."""
+        paid, received = self._sum_cash(trades)
+        return self.get_current_cash() + received - paid
+
     def check_enter_position(self, pair: TradingPairIdentifier) -> PositionAvailabilityResponse:
         """Return whether a position of a pair can be opened: the pair is good, and has a price."""
         check_pair(pair)
