@@ -1567,7 +1567,7 @@ export interface ManagedVault {
 /**
  * Distribution of the interest of a period.
  *
- * It contains the positions themselves, so a saved file repeats their content.
+ * It contains the positions themselves, so the file of a backtest repeats their content. A strategy that saves its state at each decision keeps them `without_history`.
  */
 export interface InterestDistributionOperation {
   /** Time of the previous distribution. */

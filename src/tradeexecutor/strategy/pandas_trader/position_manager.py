@@ -427,6 +427,8 @@ class PositionManager(BridgePositions):
     def update_stop_loss(self, position: TradingPosition, stop_loss: USDollarPrice, trailing: bool = False) -> None:
         """Move the stop loss of a position and record the change.
 
+        With a latency, the old level holds until the change has reached the market, which is when it is recorded.
+
         Parameters
         ----------
         position
