@@ -1,8 +1,12 @@
 """What every test can ask for: the shared data folder, the real state files in it, the Hypothesis profile."""
 
+import gc
 import logging
 import os
-from collections.abc import Iterator
+import re
+import shutil
+import tempfile
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +26,43 @@ settings.register_profile("repeatable", derandomize=True, **_UNHURRIED)
 settings.register_profile("search", **_UNHURRIED)
 settings.register_profile("thorough", max_examples=2_000, **_UNHURRIED)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or "repeatable")
+
+#: Free space that the files of a whole run may need, bytes.
+_NEEDED_SPACE = 2 << 30
+
+
+def _find_memory() -> str | None:
+    """A folder in memory with room for all that the tests write; None where there is none."""
+    folder = "/dev/shm"
+    if not os.access(folder, os.W_OK) or shutil.disk_usage(folder).free < _NEEDED_SPACE:
+        return None
+    return None if os.statvfs(folder).f_flag & os.ST_NOEXEC else folder
+
+
+# A save waits until the disk has it, and the tests save many thousand times: in memory that costs nothing. What happens
+# when a disk loses power is tested with simulated files. The processes that tests start use the same folder.
+if "TMPDIR" not in os.environ and (_memory := _find_memory()):
+    os.environ["TMPDIR"] = tempfile.tempdir = _memory
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out a module that is slow as a whole without importing it: some import for seconds."""
+    if config.option.markexpr != "not slow" or collection_path.suffix != ".py":
+        return None
+    text = collection_path.read_text(encoding="utf-8")
+    return True if re.search(r"^pytestmark = pytest\.mark\.slow$", text, re.MULTILINE) else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep the garbage collector from looking again and again at modules and tests, which stay until the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.set_threshold(20_000, 10, 10)
+        gc.enable()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -68,6 +109,15 @@ def _shared_files_stay_as_they_are() -> Iterator[None]:
     before = look()
     yield
     assert look() == before, "a test has changed a file of the shared data folder"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _writers_are_refused_soon() -> Iterator[None]:
+    """Half a second is for a writer that is about to end; in a test it ends before the next one begins, or stays."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("state.files.writer_lock", "database.locks"):
+            patch.setattr(f"tradeexecutor.{module}._LOCK_TIMEOUT", 0.1)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 
 from tests.kit.trader import WETH_USDC, Trader, new_state
+from tradeexecutor.database import locks
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.errors import (
     BadStateData,
@@ -33,6 +34,7 @@ from tradeexecutor.state.errors import (
     StoreLocked,
     WrongThread,
 )
+from tradeexecutor.state.files import writer_lock
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import StateStore
 
@@ -504,8 +506,12 @@ class DurableStoreContract(StoreContract):
         self.check_loads(place, "fresh")
         slow.close()
 
-    def test_a_writer_that_is_just_ending_is_waited_for(self, store: StateStore, place: Place):
+    def test_a_writer_that_is_just_ending_is_waited_for(
+        self, store: StateStore, place: Place, monkeypatch: pytest.MonkeyPatch
+    ):
         """As when a strategy is restarted."""
+        for module in (writer_lock, locks):
+            monkeypatch.setattr(module, "_LOCK_TIMEOUT", 60.0)  # however busy the machine is
         store.sync(make_state("first"))
         timer = threading.Timer(0.2, store.close)
         timer.start()

@@ -234,7 +234,10 @@ def short_without_a_stop(input: Any) -> list[Any]:
     return manager.open_short(input.get_default_pair(), 1_000.0, leverage=3.0)
 
 
-@pytest.mark.parametrize(("starts", "minutes"), [(1, 0), (30, 0), (30, 25), (30, 100)])
+@pytest.mark.parametrize(
+    ("starts", "minutes"),
+    [(1, 0), *(pytest.param(30, minutes, marks=pytest.mark.slow) for minutes in (0, 25, 100))],
+)
 @pytest.mark.parametrize("decide", [short_now_and_then, lend_idle_cash, short_without_a_stop])
 def test_loans_are_those_of_a_backtest(tmp_path: Path, decide: Decide, starts: int, minutes: int):
     """With a latency, orders and levels are on their way while the process is started again."""
@@ -325,7 +328,7 @@ def run_daily(path: Path, decide: Decide, candles: dict[str, Candles], starts: i
     """Trade on paper for as many days as the first pair has candles, in `starts` processes."""
     days = len(next(iter(candles.values())))
     clock = Clock()
-    chosen = PaperSettings(CycleDuration.cycle_1d, SLIPPAGE, poll=DAY / 4, max_cycles=days // starts, **settings)
+    chosen = PaperSettings(CycleDuration.cycle_1d, SLIPPAGE, poll=DAY / 2, max_cycles=days // starts, **settings)
     with JSONFileStore(path) as store:
         create_paper_state(store, "paper", Decimal(10_000), START, CycleDuration.cycle_1d)
     for _ in range(starts):
@@ -335,7 +338,7 @@ def run_daily(path: Path, decide: Decide, candles: dict[str, Candles], starts: i
     return State.read_json_file(path)
 
 
-@pytest.mark.parametrize("starts", [1, 30])
+@pytest.mark.parametrize("starts", [1, pytest.param(30, marks=pytest.mark.slow)])
 def test_a_market_that_has_come_back_is_not_closed_in_a_pause(tmp_path: Path, starts: int):
     candles = {
         "BTC-USD": make_candles([flat(100.0)] * 30, bucket=DAY),
@@ -353,7 +356,7 @@ def test_a_market_that_has_come_back_is_not_closed_in_a_pause(tmp_path: Path, st
 
 
 @pytest.mark.parametrize("outcome", Delisting)
-@pytest.mark.parametrize("is_restarted", [False, True])
+@pytest.mark.parametrize("is_restarted", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_position_in_a_market_that_is_gone_is_closed_as_in_a_backtest(
     tmp_path: Path, outcome: Delisting, is_restarted: bool
 ):

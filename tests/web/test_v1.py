@@ -33,6 +33,7 @@ def test_the_whole_state(long: tuple[Browser, State]):
     assert State.from_json(json.dumps(browser.read(f"{BASE}/state"))).to_json() == state.to_json()
 
 
+@pytest.mark.slow
 def test_a_file_of_another_program_has_the_form_of_ours(tmp_path: Path):
     """Older programs have written amounts as numbers and prices as text, which no client has to know."""
     saved = run_backtest_for_module(REPOSITORY / "examples" / "rebalancing.py", progress=False).state.to_dict()
