@@ -56,8 +56,8 @@ __all__ = ["LiveLoop", "LiveSettings", "LiveStartRefused", "StaleMarketData"]
 
 logger = logging.getLogger(__name__)
 
-#: Longest time between two checks of `LiveLoop.should_stop`, seconds.
-_LONGEST_WAIT = 5.0
+#: Longest time between two checks of `LiveLoop.should_stop`, and of commands, seconds.
+_LONGEST_WAIT = 1.0
 
 #: Returns the market data up to a time, naive UTC.
 UniverseSource = Callable[[datetime.datetime], TradingStrategyUniverse]
