@@ -31,7 +31,9 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def shell(command: str, *words: object, **environment: str) -> "subprocess.CompletedProcess[bytes]":
+def shell(
+    command: str, *words: object, pass_fds: tuple[int, ...] = (), **environment: str
+) -> "subprocess.CompletedProcess[bytes]":
     """Run a line of bash in which tradeexecutor is "$T", and the words are "$1" and so on."""
     script = f'set -o pipefail; T() {{ "{sys.executable}" -m tradeexecutor.cli.main "$@"; }}; {command}'
     inherited: Mapping[str, str] = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
@@ -41,6 +43,7 @@ def shell(command: str, *words: object, **environment: str) -> "subprocess.Compl
         env={**inherited, **environment},
         timeout=120,
         check=False,
+        pass_fds=pass_fds,
     )
 
 
@@ -90,7 +93,12 @@ def test_closed_output_is_refused_before_anything_is_done(path: Path):
 @pytest.mark.parametrize("arguments", ["show-trades $1", "show-trades $1 --json"])
 def test_a_reader_that_has_had_enough_is_no_error_to_read_about(path: Path, arguments: str):
     # The reader is gone before anything is written.
-    result = shell(f"{{ sleep 3; T {arguments}; }} | true", path)
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        result = shell(f"T {arguments} >&{writing}", path, pass_fds=(writing,))
+    finally:
+        os.close(writing)
     assert result.returncode == 1
     assert result.stderr == b""
     result = shell(f"T {arguments} | head -1", path)

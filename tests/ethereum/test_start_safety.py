@@ -197,7 +197,7 @@ def test_a_decision_that_hangs_ends_the_program_and_the_next_start_goes_on(
     fine = strategy.read_text()
     strategy.write_text(HANGING)
     machine.trader.chain.mint(machine.trader.usdc, machine.trader.wallet.address, Decimal(500))
-    ended = machine.start(*ONCE, "--watchdog", "0.2")
+    ended = machine.start(*ONCE, "--watchdog", "0.05")  # minutes
     assert ended.exit_code == 3, ended.output
     assert "strategy.py" in ended.output.replace("\n", "")
     assert "time.sleep(60)" in ended.output

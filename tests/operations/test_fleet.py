@@ -102,6 +102,7 @@ class Clock:
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stable_after", "expected"),
     [(1_000.0, [2, 4, 8, 8]), (0.0, [2, 2, 2, 2])],
@@ -127,6 +128,7 @@ def test_a_program_that_fails_is_started_again_after_a_pause(tmp_path: Path, sta
     assert pauses == pytest.approx(expected, abs=0.5)
 
 
+@pytest.mark.slow
 def test_a_program_that_does_not_exist_waits(tmp_path: Path):
     watch = Watch()
     missing = Member("missing", (str(tmp_path / "nothing"),), tmp_path)
@@ -136,6 +138,7 @@ def test_a_program_that_does_not_exist_waits(tmp_path: Path):
     assert found["missing"].restarts >= 1
 
 
+@pytest.mark.slow
 def test_every_program_finishes_its_job_when_the_fleet_is_stopped(tmp_path: Path):
     watch = Watch()
     members = [make_member(f"s{number}", tmp_path, ORDERLY) for number in range(4)]
@@ -152,6 +155,7 @@ def test_every_program_finishes_its_job_when_the_fleet_is_stopped(tmp_path: Path
     assert len({item.pid for item in running}) == 4
 
 
+@pytest.mark.slow
 def test_a_program_that_does_not_stop_in_time_is_killed(tmp_path: Path):
     watch = Watch()
 

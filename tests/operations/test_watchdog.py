@@ -32,6 +32,7 @@ def test_a_job_that_hangs_is_interrupted(hang: Callable[[], object]):
     assert "test_watchdog.py" in raised.value.place
 
 
+@pytest.mark.slow
 def test_a_program_that_goes_on_is_left_alone():
     dog = Watchdog(0.3)
     with dog.watching():
