@@ -39,3 +39,13 @@ def test_a_pause_ends_with_an_error():
     with pytest.raises(ValueError, match="x"):
         fail()
     assert gc.get_threshold() == before
+
+
+def test_a_collector_that_collects_nothing_stays_so():
+    before = gc.get_threshold()
+    gc.set_threshold(0)
+    try:
+        with pause_full_collections():
+            assert gc.get_threshold()[0] == 0
+    finally:
+        gc.set_threshold(*before)
