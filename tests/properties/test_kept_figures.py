@@ -4,11 +4,12 @@ import copy
 import datetime
 import random
 from collections.abc import Callable
+from decimal import Decimal
 
 import pytest
 
 from tests.kit.edits import edit, make_closed_state, walk
-from tests.kit.trader import WETH_USDC, Trader, new_state
+from tests.kit.trader import USDC, WETH_USDC, Trader, asset, new_state, pair
 from tradeexecutor.analysis.trade_analyser import build_trade_analysis
 from tradeexecutor.state.codec import kept_groups
 from tradeexecutor.state.codec.kept_groups import GROUP_SIZE, KeptGroups
@@ -107,6 +108,7 @@ def test_figures_after_any_change_are_those_from_scratch(changes: int, monkeypat
     if changes == 8:  # large groups, too
         monkeypatch.setattr(kept_groups, "GROUP_SIZE", 4)
         monkeypatch.setattr(kept_groups, "_GROUPS_OF_LARGE_ONE", 3)
+        monkeypatch.setattr(kept_groups, "_COMPARED_AT_ONCE", 5)
     state = make_state(GROUP_SIZE + 5)
     choose = random.Random(changes)
     portfolio = state.portfolio
@@ -139,6 +141,23 @@ def test_a_position_that_is_closed_later_is_added_to_the_kept_ones():
             assert calculate(state) == calculate_from_scratch(state)
 
 
+def test_positions_that_close_in_another_order_than_they_were_opened():
+    trader = Trader(new_state(1_000_000))
+    choose = random.Random(1)
+    pairs = [pair(asset(f"T{number}", 18, 500 + number), USDC, 0.003, 600 + number) for number in range(12)]
+    held: dict[int, Decimal] = {}
+    for number in range(120):
+        place = choose.randrange(len(pairs))
+        if place in held:
+            trader.sell(pairs[place], held.pop(place), 2000.0 + number * 7 % 40 - 13)
+        else:
+            held[place] = trader.buy(pairs[place], "0.7", 2000.0 + number)[0].get_quantity()
+        if number % 9 == 0:
+            assert calculate(trader.state) == calculate_from_scratch(trader.state), number
+    assert held
+    assert len(trader.state.portfolio.closed_positions) > GROUP_SIZE
+
+
 def count_calls(state: State) -> Callable[[], list[int]]:
     """Return a function that asks for the ids of the closed positions, and returns those it was called for."""
     asked: list[int] = []
@@ -149,7 +168,7 @@ def count_calls(state: State) -> Callable[[], list[int]]:
 
     def ask() -> list[int]:
         asked.clear()
-        assert state.portfolio.compute_for_closed(get_id) == list(state.portfolio.closed_positions)
+        assert state.portfolio.add_up_closed(get_id, list[int], "asked") == list(state.portfolio.closed_positions)
         return list(asked)
 
     return ask

@@ -12,7 +12,6 @@ import datetime
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import Any
 
 import pandas as pd
@@ -24,21 +23,14 @@ from tradeexecutor.analysis.recorded.equity_series import (
     calculate_returns,
 )
 from tradeexecutor.analysis.recorded.long_short.table import Sides, compare_sides
-from tradeexecutor.analysis.recorded.position_figures import PositionFigures, measure_portfolio, measure_position
+from tradeexecutor.analysis.recorded.position_figures import measure_position
+from tradeexecutor.analysis.recorded.position_order import Includes, PositionGroup, group_positions, is_long, is_short
 from tradeexecutor.analysis.recorded.position_returns import (
     calculate_compounding_realised_trading_profitability,
     calculate_long_compounding_realised_trading_profitability,
     calculate_short_compounding_realised_trading_profitability,
 )
-from tradeexecutor.analysis.recorded.position_tally import (
-    PositionTally,
-    add_up,
-    average,
-    average_duration,
-    get_known,
-    median,
-    tally_positions,
-)
+from tradeexecutor.analysis.recorded.position_tally import PositionTally, average_duration
 from tradeexecutor.analysis.recorded.ratios import (
     calculate_annualised_return,
     calculate_max_drawdown,
@@ -52,7 +44,7 @@ from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.cycle_duration import TimeBucket
 from tradeexecutor.state.errors import LegacyDataException
 from tradeexecutor.state.portfolio import Portfolio
-from tradeexecutor.state.portfolio.lookup import comparing_closed_once, get_kept_results
+from tradeexecutor.state.portfolio.lookup import comparing_closed_once
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade_summary import TradeSummary
@@ -76,13 +68,13 @@ class Side:
 
     name: str
     #: None includes all positions.
-    includes: Callable[[PositionFigures], bool] | None
+    includes: Includes | None
     compound: Callable[[State], "pd.Series[float]"]
 
 
 _ALL = Side("all", None, calculate_compounding_realised_trading_profitability)
-_LONG = Side("long", attrgetter("is_long"), calculate_long_compounding_realised_trading_profitability)
-_SHORT = Side("short", attrgetter("is_short"), calculate_short_compounding_realised_trading_profitability)
+_LONG = Side("long", is_long, calculate_long_compounding_realised_trading_profitability)
+_SHORT = Side("short", is_short, calculate_short_compounding_realised_trading_profitability)
 
 
 _NOTHING = datetime.timedelta(0)
@@ -178,16 +170,17 @@ class TradeAnalysis:
         state: State | None,
         side: Side,
         ratios: Ratios | None = None,
-        everything: PositionTally | None = None,
+        everything: "_Totals | None" = None,
     ) -> TradeSummary:
-        positions: Iterable[PositionFigures] = measure_portfolio(self.portfolio)
-        if side.includes is not None:
-            positions = filter(side.includes, positions)
         compounded = None if state is None else _find_compounded_returns(state, side.compound)
         if state is not None:
             ratios = {**(_calculate_ratios(state) if ratios is None else ratios), "compounding_returns": compounded}
-        kept = get_kept_results(self.portfolio).setdefault(side.name, {})
-        summary = self._summarise_positions(time_bucket, state, positions, ratios, everything, kept=kept)
+        group = group_positions(self.portfolio)
+        if side.includes is not None:
+            group = group.select(side.includes, side.name)
+        # Adding up is the cost of a summary, so a side with all positions reuses these totals.
+        totals = everything if everything is not None and len(group) == everything.positions else _add_up(group)
+        summary = self._summarise_totals(time_bucket, state, totals, ratios)
         if side is not _ALL and compounded is not None:
             summary.return_percent = float(compounded.iloc[-1])
         return summary
@@ -196,29 +189,21 @@ class TradeAnalysis:
         self, time_bucket: TimeBucket | None, state: State | None, positions: Iterable[TradingPosition]
     ) -> TradeSummary:
         """Return the summary of some positions; see `calculate_summary_statistics`."""
-        return self._summarise_positions(time_bucket, state, map(measure_position, positions))
+        totals = _add_up(PositionGroup(before=[*map(measure_position, positions)]))
+        return self._summarise_totals(time_bucket, state, totals)
 
-    def _summarise_positions(
+    def _summarise_totals(
         self,
         time_bucket: TimeBucket | None,
         state: State | None,
-        positions: Iterable[PositionFigures],
+        totals: "_Totals",
         ratios: Ratios | None = None,
-        everything: PositionTally | None = None,
-        *,
-        kept: dict[Any, Any] | None = None,
     ) -> TradeSummary:
-        kept = {} if kept is None else kept
-        ordered = sorted(positions, key=attrgetter("entered_at"))
-        if everything is None or len(ordered) < everything.positions:
-            tally = tally_positions(ordered, kept, "tally")
-        else:
-            tally = everything
         figures: dict[str, Any] = {}
         if state is not None:
-            figures = _calculate_figures_of_state(state, ordered, kept)
+            figures = _calculate_figures_of_state(state, totals)
             figures |= _calculate_ratios(state) if ratios is None else ratios
-        return _summarise(tally, self.portfolio, time_bucket, state, figures)
+        return _summarise(totals.tally, self.portfolio, time_bucket, state, figures)
 
     def calculate_time_in_market(self, state: State | None, sorted_positions: Sequence[TradingPosition]) -> Percent:
         """Return the recorded figure for the fraction of time in the market; 0 without a state.
@@ -255,15 +240,34 @@ class TradeAnalysis:
         with share_results(), comparing_closed_once(self.portfolio):
             # The ratios of the equity are the same for all sides.
             ratios = None if state is None else _calculate_ratios(state)
-            # Adding up is the cost of a summary, so a side with all positions reuses these totals.
-            everything = tally_positions(
-                measure_portfolio(self.portfolio), get_kept_results(self.portfolio), "tally in the order of the tables"
-            )
+            everything = _add_up(group_positions(self.portfolio))
             return Sides(
                 self._summarise_side(time_bucket, state, _ALL, ratios, everything),
                 self._summarise_side(time_bucket, state, _LONG, ratios, everything),
                 self._summarise_side(time_bucket, state, _SHORT, ratios, everything),
             )
+
+
+@dataclass(frozen=True, slots=True)
+class _Totals:
+    """Totals of some positions; when the first and the last was entered, None without positions."""
+
+    positions: int
+    tally: PositionTally
+    time: MarketTime
+    #: Without lending.
+    volatile_time: MarketTime
+    span: tuple[datetime.datetime, datetime.datetime] | None
+
+
+def _add_up(group: PositionGroup) -> _Totals:
+    return _Totals(
+        len(group),
+        group.add_in_order_of_opening(PositionTally(), "tally"),
+        group.add_in_order_of_entry(MarketTime(), "market time"),
+        group.add_in_order_of_entry(MarketTime(is_volatile=True), "volatile market time"),
+        group.get_span() if len(group) else None,
+    )
 
 
 def build_trade_analysis(portfolio: Portfolio) -> TradeAnalysis:
@@ -316,8 +320,6 @@ def _summarise(
 def _summarise_outcomes(tally: PositionTally) -> dict[str, Any]:
     """Return counts, profits and risks by field."""
     won, lost, zero, neutral = tally.get_closed()
-    closed = won.profits + lost.profits + zero.profits
-    risks = get_known(tally.risks_at_open)
     return {
         "won": len(won),
         "lost": len(lost),
@@ -326,36 +328,36 @@ def _summarise_outcomes(tally: PositionTally) -> dict[str, Any]:
         "undecided": tally.undecided,
         "realised_profit": tally.realised_profit,
         "open_value": tally.open_value,
-        "average_winning_trade_profit_pc": average(won.profits) or 0,
-        "average_losing_trade_loss_pc": average(lost.profits) or 0,
-        "biggest_winning_trade_pc": max(won.profits, default=None),
-        "biggest_losing_trade_pc": min(lost.profits, default=None),
-        "average_duration_of_winning_trades": average_duration(won.durations) or _NOTHING,
-        "average_duration_of_losing_trades": average_duration(lost.durations) or _NOTHING,
+        "average_winning_trade_profit_pc": won.profits.get_mean() or 0,
+        "average_losing_trade_loss_pc": lost.profits.get_mean() or 0,
+        "biggest_winning_trade_pc": won.profits.get_highest(),
+        "biggest_losing_trade_pc": lost.profits.get_lowest(),
+        "average_duration_of_winning_trades": average_duration([won]) or _NOTHING,
+        "average_duration_of_losing_trades": average_duration([lost]) or _NOTHING,
         "total_trades": tally.trades,
-        "average_trade": average(closed),
-        "median_trade": median(closed),
+        "average_trade": tally.profits.get_mean(),
+        "median_trade": tally.profits.get_median(),
         "max_pos_cons": tally.streaks.longest_won,
         "max_neg_cons": tally.streaks.longest_lost,
         "max_delta_neutral_cons": tally.longest_credit,
         "max_pullback": tally.streaks.max_pullback,
-        "max_loss_risk": max(risks, default=None),
-        "max_realised_loss": min(tally.realised_losses, default=None),
-        "avg_realised_risk": average(tally.realised_losses),
-        "average_delta_neutral_profit_pc": average(neutral.profits),
-        "biggest_delta_neutral_pc": max(neutral.profits, default=None),
+        "max_loss_risk": tally.largest_risk,
+        "max_realised_loss": tally.realised_losses.get_lowest(),
+        "avg_realised_risk": tally.realised_losses.get_mean(),
+        "average_delta_neutral_profit_pc": neutral.profits.get_mean(),
+        "biggest_delta_neutral_pc": neutral.profits.get_highest(),
         "delta_neutral": len(neutral),
         "take_profits": sum(outcomes.take_profits for outcomes in tally.get_closed()),
         "winning_stop_losses": won.stop_losses,
         "losing_stop_losses": lost.stop_losses,
         "winning_take_profits": won.take_profits,
         "losing_take_profits": lost.take_profits,
-        "median_win": median(won.profits),
-        "median_loss": median(lost.profits),
-        "median_delta_neutral": median(neutral.profits),
-        "average_duration_of_delta_neutral_positions": average_duration(neutral.durations) or _NOTHING,
-        "average_duration_of_zero_loss_trades": average_duration(zero.durations),
-        "average_duration_of_all_trades": average_duration(won.durations + lost.durations + zero.durations),
+        "median_win": won.profits.get_median(),
+        "median_loss": lost.profits.get_median(),
+        "median_delta_neutral": neutral.profits.get_median(),
+        "average_duration_of_delta_neutral_positions": average_duration([neutral]) or _NOTHING,
+        "average_duration_of_zero_loss_trades": average_duration([zero]),
+        "average_duration_of_all_trades": average_duration([won, lost, zero]),
         "unrealised_profit": tally.unrealised_profit,
     }
 
@@ -374,31 +376,28 @@ def _summarise_costs(tally: PositionTally) -> dict[str, Any]:
         "lp_fees_average_pc_wo_vault": (
             tally.lp_fees_without_vaults / tally.volume_without_vaults if tally.volume_without_vaults else 0
         ),
-        "average_interest_paid_usd": average(tally.repaid_interest),
-        "total_interest_paid_usd": sum(tally.repaid_interest),
-        "median_interest_paid_usd": median(tally.repaid_interest),
-        "max_interest_paid_usd": max(tally.repaid_interest, default=None),
-        "min_interest_paid_usd": min(tally.repaid_interest, default=None),
+        "average_interest_paid_usd": tally.repaid_interest.get_mean(),
+        "total_interest_paid_usd": tally.total_repaid_interest,
+        "median_interest_paid_usd": tally.repaid_interest.get_median(),
+        "max_interest_paid_usd": tally.repaid_interest.get_highest(),
+        "min_interest_paid_usd": tally.repaid_interest.get_lowest(),
         "total_claimed_interest": tally.claimed_interest,
     }
 
 
-def _calculate_figures_of_state(state: State, ordered: list[PositionFigures], kept: dict[Any, Any]) -> dict[str, Any]:
+def _calculate_figures_of_state(state: State, totals: _Totals) -> dict[str, Any]:
     """Return figures by field that need the start and end of the strategy."""
     start, end = state.get_strategy_time_range()
     duration = state.get_strategy_duration()
-    volatile = [position for position in ordered if not position.is_credit]
-    time = add_up(ordered, MarketTime(), kept, "market time")
-    volatile_time = add_up(volatile, MarketTime(), kept, "volatile market time")
     figures: dict[str, Any] = {
         "start_at": start,
         "end_at": end,
-        "time_in_market": time.get_fraction(end, duration),
-        "time_in_market_volatile": volatile_time.get_fraction(end, duration),
+        "time_in_market": totals.time.get_fraction(end, duration),
+        "time_in_market_volatile": totals.volatile_time.get_fraction(end, duration),
     }
-    if len(ordered) > 1:
-        between = (ordered[-1].entered_at - ordered[0].entered_at) / (len(ordered) - 1)
-        figures["average_duration_between_position_openings"] = between
+    if totals.span is not None and totals.positions > 1:
+        first, last = totals.span
+        figures["average_duration_between_position_openings"] = (last - first) / (totals.positions - 1)
     return figures
 
 

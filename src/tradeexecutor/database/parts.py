@@ -20,22 +20,21 @@ cannot be mistaken for data. A part is valid JSON for the functions of any datab
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from operator import is_
 from typing import Any, NamedTuple, cast
 
 import orjson
 
 from tradeexecutor.state.codec.codec import dump
 from tradeexecutor.state.codec.json_patch import format_pointer
+from tradeexecutor.state.codec.kept_groups import count_same
 
 __all__ = [
     "PLACEHOLDER",
     "KnownParts",
     "Part",
     "assemble",
-    "count_same",
     "find_placeholders",
     "get_base",
     "get_placeholder_size",
@@ -170,12 +169,6 @@ class _KnownTable:
         return count
 
 
-def count_same(one: Sequence[Any], other: Sequence[Any]) -> int:
-    """Return the number of items at the beginning of two sequences that are the very same objects."""
-    same = [*map(is_, one, other)]
-    return same.index(False) if False in same else len(same)
-
-
 class KnownParts:
     """Parts of the save before whose entries are the same JSON texts in the next one.
 
@@ -194,12 +187,19 @@ class KnownParts:
         """Return what is known of a container."""
         return self._previous.get(path) or _KnownTable()
 
-    def set_table(self, path: str, table: _KnownTable) -> None:
-        """Remember a container for the next save if some of its entries are JSON text."""
-        kinds = {*map(type, table.entries)}
-        if orjson.Fragment in kinds:
-            if len(kinds) > 1:
-                table.entries = [entry if type(entry) is orjson.Fragment else _OTHER for entry in table.entries]
+    def set_table(self, path: str, table: _KnownTable, same: int) -> None:
+        """Remember a container for the next save if some of its entries are JSON text.
+
+        Parameters
+        ----------
+        same
+            Number of entries at the beginning that are the text that they were in the save before.
+        """
+        entries, text = table.entries, orjson.Fragment
+        for place in range(same, len(entries)):
+            if type(entries[place]) is not text:
+                entries[place] = _OTHER
+        if entries and (same or any(entry is not _OTHER for entry in entries)):
             self._tables[path] = table
 
 
@@ -294,7 +294,7 @@ def _make_entry_parts(container: dict[str, Any], path: str, target: _Target) -> 
             table.inner[key] = inner
     for inner in table.inner.values():
         target.containers.update(inner)
-    target.known.set_table(path, table)
+    target.known.set_table(path, table, same)
     return table.parts
 
 
@@ -313,13 +313,13 @@ def _make_pages(container: Any, path: str, target: _Target) -> list[Part]:
     is_dict, page = type(container) is dict, target.rule.page
     table = _KnownTable([*container] if is_dict else [], [*container.values()] if is_dict else [*container])
     before = target.known.get_table(path)
-    same = before.count_same(table.keys, table.entries) // page
-    table.parts = before.parts[:same]
-    for start in range(same * page, len(table.entries), page):
+    same = before.count_same(table.keys, table.entries)
+    table.parts = before.parts[: same // page]
+    for start in range(same - same % page, len(table.entries), page):
         entries = table.entries[start : start + page]
         body = dict(zip(table.keys[start : start + page], entries, strict=True)) if is_dict else entries
         table.parts.append(Part(None, dump(body)))
-    target.known.set_table(path, table)
+    target.known.set_table(path, table, same)
     return table.parts
 
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tradeexecutor.database.parts import Part, count_same, get_placeholder_size
+from tradeexecutor.database.parts import Part, get_placeholder_size
+from tradeexecutor.state.codec.kept_groups import count_same
 
 __all__ = ["SUM_MODULUS", "Entry", "NewRow", "OldRow", "RowChanges", "RowIndex", "get_digest"]
 

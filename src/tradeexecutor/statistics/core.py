@@ -189,14 +189,18 @@ def calculate_compounded_profitability(portfolio: Portfolio) -> Percent:
     0 without positions, and for old data that did not record the portfolio value.
     """
     try:
-        returns = [
-            *map(_get_return, portfolio.open_positions.values()),
-            *portfolio.compute_for_closed(_get_return),
-            *map(_get_return, portfolio.frozen_positions.values()),
+        growth = [
+            *map(_get_growth, portfolio.open_positions.values()),
+            *portfolio.add_up_closed(_get_growth, list[float], "growth"),
+            *map(_get_growth, portfolio.frozen_positions.values()),
         ]
     except LegacyDataException:
         return 0
-    return math.prod(1 + r for r in returns) - 1 if returns else 0
+    return math.prod(growth) - 1 if growth else 0
+
+
+def _get_growth(position: TradingPosition) -> float:
+    return 1 + _get_return(position)
 
 
 def needs_long_short_table(execution_mode: ExecutionMode) -> bool:

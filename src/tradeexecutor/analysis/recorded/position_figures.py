@@ -8,11 +8,10 @@ import logging
 from typing import NamedTuple
 
 from tradeexecutor.analysis.memo import shared
-from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.types import LegacyDataException, Percent, USDollarAmount
 
-__all__ = ["Outcome", "PositionFigures", "TradeCosts", "get_total_profit", "measure_portfolio", "measure_position"]
+__all__ = ["Outcome", "PositionFigures", "TradeCosts", "get_total_profit", "measure_position"]
 
 logger = logging.getLogger(__name__)
 
@@ -117,16 +116,6 @@ def measure_position(position: TradingPosition) -> PositionFigures:
         unrealised_profit=0 if is_closed else position.get_unrealised_profit_usd(),
         outcome=_measure_outcome(position) if is_closed else None,
     )
-
-
-@shared
-def measure_portfolio(portfolio: Portfolio) -> list[PositionFigures]:
-    """Return the figures of open, closed and frozen positions, in this order."""
-    return [
-        *map(measure_position, portfolio.open_positions.values()),
-        *portfolio.compute_for_closed(measure_position),
-        *map(measure_position, portfolio.frozen_positions.values()),
-    ]
 
 
 def _measure_outcome(position: TradingPosition) -> Outcome:

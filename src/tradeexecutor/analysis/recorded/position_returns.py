@@ -9,9 +9,9 @@ value at open: `LegacyDataException` is raised there.
 """
 
 import datetime
-from collections.abc import Callable, Iterable
-from operator import attrgetter, is_
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,6 @@ from tradeexecutor.analysis.recorded.equity_series import Frequency, make_time_s
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import LegacyDataException
 from tradeexecutor.state.portfolio import Portfolio
-from tradeexecutor.state.portfolio.lookup import get_kept_results
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
 
@@ -36,9 +35,6 @@ __all__ = [
     "calculate_size_relative_realised_trading_returns",
     "extract_compounding_unrealised_trading_profitability_portfolio_statistics",
 ]
-
-
-T = TypeVar("T")
 
 _get_size_relative_return = shared(TradingPosition.get_size_relative_realised_profit_percent)
 
@@ -62,47 +58,40 @@ def _measure_closed(position: TradingPosition) -> _Closed:
     return _Closed(position.closed_at, position.is_long(), position.is_short(), value)
 
 
-class _Columns(NamedTuple):
-    """Times, microseconds, and values of some closed positions."""
-
-    times: np.ndarray[Any, Any]
-    values: np.ndarray[Any, Any]
-
-
-def _keep_columns(
-    portfolio: Portfolio, name: str, closed: list[T], read: Callable[[T], tuple[datetime.datetime, float] | None]
-) -> _Columns:
-    """Return the times and values of the closed positions that have some, continuing after those of the last call.
+class _Columns:
+    """Times, microseconds, and values of some closed positions.
 
     Parameters
     ----------
-    name
-        Under which the columns are kept.
-    closed
-        Result of `Portfolio.compute_for_closed`, whose items are the same objects while positions do not change.
     read
-        Returns time and value of an item, None to leave it out.
+        Returns time and value of what was measured of a position, None to leave it out.
     """
-    kept = get_kept_results(portfolio)
-    before: list[T]
-    before, columns = kept.get(name, ([], _NO_COLUMNS))
-    if len(before) > len(closed) or not all(map(is_, before, closed)):
-        before, columns = [], _NO_COLUMNS
-    if len(closed) > len(before):
-        rows = [row for item in closed[len(before) :] if (row := read(item)) is not None]
+
+    def __init__(self, read: Callable[[Any], tuple[datetime.datetime, float] | None]) -> None:
+        self._read = read
+        self.times, self.values = np.empty(0, "datetime64[us]"), np.empty(0)
+
+    def extend(self, positions: Sequence[Any]) -> None:
+        """Add positions in order."""
+        rows = [row for position in positions if (row := self._read(position)) is not None]
         new = make_time_series([when for when, _ in rows], [value for _, value in rows])
-        columns = _Columns(
-            np.concatenate([columns.times, new.index.to_numpy()]), np.concatenate([columns.values, new.to_numpy()])
-        )
-        kept[name] = closed, columns
-    return columns
+        self.times = np.concatenate([self.times, new.index.to_numpy()])
+        self.values = np.concatenate([self.values, new.to_numpy()])
 
 
-_NO_COLUMNS = _Columns(np.empty(0, "datetime64[us]"), np.empty(0))
+class _Sides:
+    """Whether all closed positions are long, and whether all are short."""
+
+    def __init__(self) -> None:
+        self.all_long = self.all_short = True
+
+    def extend(self, positions: Sequence[_Closed]) -> None:
+        """Add positions."""
+        self.all_long = self.all_long and all(position.is_long for position in positions)
+        self.all_short = self.all_short and all(position.is_short for position in positions)
 
 
-def _to_series(*columns: _Columns) -> "pd.Series[float]":
-    times, values = (np.concatenate(parts) for parts in zip(*columns, strict=True))
+def _to_series(times: "np.ndarray[Any, Any]", values: "np.ndarray[Any, Any]") -> "pd.Series[float]":
     return pd.Series(values, index=pd.DatetimeIndex(times))
 
 
@@ -127,11 +116,14 @@ def calculate_size_relative_realised_trading_returns(state: State) -> "pd.Series
     LegacyDataException
         The file did not record portfolio values.
     """
-    return _to_series(_keep_columns(state.portfolio, "returns", _measure_all_closed(state), _read_return))
+    return _read_columns(state, "returns", _read_return)
 
 
-def _measure_all_closed(state: State) -> list[_Closed]:
-    return state.portfolio.compute_for_closed(_measure_closed)
+def _read_columns(
+    state: State, name: str, read: Callable[[_Closed], tuple[datetime.datetime, float] | None]
+) -> "pd.Series[float]":
+    columns = state.portfolio.add_up_closed(_measure_closed, partial(_Columns, read), name)
+    return _to_series(columns.times, columns.values)
 
 
 def _read_return(position: _Closed) -> tuple[datetime.datetime, float] | None:
@@ -178,10 +170,9 @@ def calculate_long_compounding_realised_trading_profitability(
     state: State, fill_time_gaps: bool = True
 ) -> "pd.Series[float]":
     """Return `calculate_compounding_realised_trading_profitability` of the long positions alone."""
-    everything = _measure_all_closed(state)
-    if all(map(attrgetter("is_long"), everything)):
+    if state.portfolio.add_up_closed(_measure_closed, _Sides, "sides").all_long:
         return calculate_compounding_realised_trading_profitability(state, fill_time_gaps)
-    returns = _to_series(_keep_columns(state.portfolio, "returns of longs", everything, _read_long_return))
+    returns = _read_columns(state, "returns of longs", _read_long_return)
     return _compound_realised(state, returns, fill_time_gaps=fill_time_gaps)
 
 
@@ -191,10 +182,9 @@ def calculate_short_compounding_realised_trading_profitability(
     state: State, fill_time_gaps: bool = True
 ) -> "pd.Series[float]":
     """Return `calculate_compounding_realised_trading_profitability` of the short positions alone."""
-    everything = _measure_all_closed(state)
-    if all(map(attrgetter("is_short"), everything)):
+    if state.portfolio.add_up_closed(_measure_closed, _Sides, "sides").all_short:
         return calculate_compounding_realised_trading_profitability(state, fill_time_gaps)
-    returns = _to_series(_keep_columns(state.portfolio, "returns of shorts", everything, _read_short_return))
+    returns = _read_columns(state, "returns of shorts", _read_short_return)
     return _compound_realised(state, returns, fill_time_gaps=fill_time_gaps)
 
 
@@ -236,22 +226,20 @@ def calculate_compounding_unrealised_trading_profitability(
         The file did not record portfolio values.
     """
     portfolio = state.portfolio if isinstance(state, State) else state
-    opened, frozen = (
-        make_time_series([when for when, _ in profits], [value for _, value in profits])
-        for profits in (
-            [*map(_measure_profit, portfolio.open_positions.values())],
-            [*map(_measure_profit, portfolio.frozen_positions.values())],
-        )
-    )
-    closed = _keep_columns(portfolio, "profits", portfolio.compute_for_closed(_measure_profit), lambda row: row)
-    returns = _to_series(
-        _Columns(opened.index.to_numpy(), opened.to_numpy()),
-        closed,
-        _Columns(frozen.index.to_numpy(), frozen.to_numpy()),
-    ).sort_index(kind="stable")
+    opened, frozen = _Columns(_read_profit), _Columns(_read_profit)
+    opened.extend([*map(_measure_profit, portfolio.open_positions.values())])
+    closed = portfolio.add_up_closed(_measure_profit, partial(_Columns, _read_profit), "profits")
+    frozen.extend([*map(_measure_profit, portfolio.frozen_positions.values())])
+    parts = opened, closed, frozen
+    times, values = (np.concatenate([getattr(part, name) for part in parts]) for name in ("times", "values"))
+    returns = _to_series(times, values).sort_index(kind="stable")
     if freq is not None and len(returns):
         returns = resample_returns(returns, freq)
     return _compound(returns)
+
+
+def _read_profit(profit: tuple[datetime.datetime, float]) -> tuple[datetime.datetime, float]:
+    return profit
 
 
 def _measure_profit(position: TradingPosition) -> tuple[datetime.datetime, float]:

@@ -1,17 +1,13 @@
 """Totals of the positions of a strategy for the trade summary, in one pass."""
 
 import datetime
-import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from operator import attrgetter, is_
-from typing import Any, Protocol, Self, TypeVar, cast
+from typing import Self
 
 from tradeexecutor.analysis.recorded.position_figures import Outcome, PositionFigures
+from tradeexecutor.analysis.recorded.sample import Sample
 from tradeexecutor.state.types import Percent, USDollarAmount
-
-#: Unknown figures of a position are None.
-OptionalFigures = list[float | None]
 
 
 @dataclass(slots=True)
@@ -22,23 +18,23 @@ class Outcomes:
     ----------
     profits
         Realised profit of each, as a fraction of what it cost.
-    durations
-        From opening to closing.
+    duration
+        Sum of the times from opening to closing.
     stop_losses, take_profits
         How many were closed by one.
     """
 
-    profits: list[Percent] = field(default_factory=list[Percent])
-    durations: list[datetime.timedelta] = field(default_factory=list[datetime.timedelta])
+    profits: Sample = field(default_factory=Sample)
+    duration: datetime.timedelta = datetime.timedelta(0)
     stop_losses: int = 0
     take_profits: int = 0
 
     def __len__(self) -> int:
-        return len(self.durations)
+        return len(self.profits)
 
     def copy(self) -> "Outcomes":
         """Return an independent copy."""
-        return replace(self, profits=self.profits.copy(), durations=self.durations.copy())
+        return replace(self, profits=self.profits.copy())
 
 
 @dataclass(slots=True)
@@ -87,7 +83,7 @@ class Streaks:
 
 @dataclass(slots=True)
 class PositionTally:
-    """Sums and lists over positions; amounts in USD, profits as fractions."""
+    """Sums over positions; amounts in USD, profits as fractions."""
 
     positions: int = 0
     trades: int = 0
@@ -98,10 +94,12 @@ class PositionTally:
     token_tax: USDollarAmount = 0
     lp_fees: USDollarAmount = 0
     lp_fees_without_vaults: USDollarAmount = 0
-    #: Risk of each position, a fraction of the portfolio: the loss at the stop loss, otherwise the used capital.
-    risks_at_open: OptionalFigures = field(default_factory=list[float | None])
+    #: Largest known risk of a position, a fraction of the portfolio: the loss at the stop loss, otherwise the used
+    #: capital.
+    largest_risk: Percent | None = None
     #: Of each position.
-    repaid_interest: list[USDollarAmount] = field(default_factory=list[USDollarAmount])
+    repaid_interest: Sample = field(default_factory=Sample)
+    total_repaid_interest: USDollarAmount = 0
     claimed_interest: USDollarAmount = 0.0
     #: Most lending positions opened in a row.
     longest_credit: int = 0
@@ -115,8 +113,10 @@ class PositionTally:
     zero: Outcomes = field(default_factory=Outcomes)
     #: Closed lending positions.
     neutral: Outcomes = field(default_factory=Outcomes)
+    #: Realised profit of each closed position without the lending ones, as a fraction of what it cost.
+    profits: Sample = field(default_factory=Sample)
     #: Of each lost position, realised profit as a fraction of the portfolio at open.
-    realised_losses: list[Percent] = field(default_factory=list[Percent])
+    realised_losses: Sample = field(default_factory=Sample)
     streaks: Streaks = field(default_factory=Streaks)
     _credit_run: int = 0
 
@@ -132,11 +132,14 @@ class PositionTally:
             self.unrealised_profit += position.unrealised_profit
 
     def _add_costs(self, position: PositionFigures) -> None:
-        self.risks_at_open.append(position.risk_at_open)
+        risk = position.risk_at_open
+        if risk is not None and (self.largest_risk is None or risk > self.largest_risk):
+            self.largest_risk = risk
         self.lp_fees += position.lp_fees
         if not position.is_vault:
             self.lp_fees_without_vaults += position.lp_fees
-        self.repaid_interest.append(position.repaid_interest)
+        self.repaid_interest.add(position.repaid_interest)
+        self.total_repaid_interest += position.repaid_interest
         self.claimed_interest += position.claimed_interest
         self._credit_run = self._credit_run + 1 if position.is_credit else 0
         self.longest_credit = max(self.longest_credit, self._credit_run)
@@ -154,15 +157,16 @@ class PositionTally:
         realised, portfolio_value = outcome.realised, outcome.portfolio_value
         self.realised_profit += realised
         outcomes = self._classify(position, outcome)
-        outcomes.durations.append(outcome.duration)
-        outcomes.profits.append(outcome.profit)
+        outcomes.duration += outcome.duration
+        outcomes.profits.add(outcome.profit)
         outcomes.stop_losses += outcome.by_stop_loss
         outcomes.take_profits += outcome.by_take_profit
         if outcomes is self.lost:
-            self.realised_losses.append(realised / portfolio_value if portfolio_value else 0)
+            self.realised_losses.add(realised / portfolio_value if portfolio_value else 0)
         if outcomes is self.neutral:
             self.streaks.measure_pullback(realised, portfolio_value)
         else:
+            self.profits.add(outcome.profit)
             self.streaks.add(realised, portfolio_value)
 
     def _classify(self, position: PositionFigures, outcome: Outcome) -> Outcomes:
@@ -175,8 +179,8 @@ class PositionTally:
         """Return an independent copy."""
         return replace(
             self,
-            risks_at_open=self.risks_at_open.copy(),
             repaid_interest=self.repaid_interest.copy(),
+            profits=self.profits.copy(),
             realised_losses=self.realised_losses.copy(),
             won=self.won.copy(),
             lost=self.lost.copy(),
@@ -190,76 +194,7 @@ class PositionTally:
         return self.won, self.lost, self.zero, self.neutral
 
 
-class Total(Protocol):
-    """Interface of what positions are added to one after another."""
-
-    def add(self, position: PositionFigures) -> None:
-        """Add the next position."""
-        ...
-
-    def copy(self) -> Self:
-        """Return an independent copy."""
-        ...
-
-
-Sum = TypeVar("Sum", bound=Total)
-
-
-def add_up(positions: Sequence[PositionFigures], empty: Sum, kept: dict[Any, Any], name: str) -> Sum:
-    """Add positions in their order, continuing after the closed ones at the beginning that were added before.
-
-    The additions are those of a sum without kept totals, in the same order, so the digits are the same.
-
-    Parameters
-    ----------
-    positions
-        Figures in order.
-    empty
-        Total of no positions.
-    kept
-        Where the total of the closed positions at the beginning is kept for the next call.
-    name
-        Name of the total there.
-    """
-    before, total = kept.get(name, ((), empty))
-    if len(before) > len(positions) or not all(map(is_, before, positions)):
-        before, total = (), empty
-    total = total.copy()
-    place = len(before)
-    while place < len(positions) and positions[place].outcome is not None:
-        total.add(positions[place])
-        place += 1
-    if place > len(before):
-        kept[name] = positions[:place], total.copy()
-    for position in positions[place:]:
-        total.add(position)
-    return total
-
-
-def tally_positions(positions: Iterable[PositionFigures], kept: dict[Any, Any], name: str) -> PositionTally:
-    """Return the totals of positions in any order; see `add_up`."""
-    return add_up(sorted(positions, key=attrgetter("opened_at")), PositionTally(), kept, name)
-
-
-def get_known(values: Sequence[float | None]) -> Sequence[float]:
-    """Return the values that are not None."""
-    if None in values:
-        return [value for value in values if value is not None]
-    return cast(Sequence[float], values)  # nearly always, and not copied, because there may be very many
-
-
-def average(values: Sequence[float | None]) -> float | None:
-    """Return the mean of the known values, in their unit; None without any."""
-    known = get_known(values)
-    return statistics.fmean(known) if known else None
-
-
-def median(values: Sequence[float | None]) -> float | None:
-    """Return the median of the known values, in their unit; None without any."""
-    known = get_known(values)
-    return statistics.median(known) if known else None
-
-
-def average_duration(durations: list[datetime.timedelta]) -> datetime.timedelta | None:
-    """Return the mean of durations; None without any."""
-    return sum(durations, datetime.timedelta(0)) / len(durations) if durations else None
+def average_duration(outcomes: Sequence[Outcomes]) -> datetime.timedelta | None:
+    """Return the mean duration of positions; None without any."""
+    count = sum(map(len, outcomes))
+    return sum((one.duration for one in outcomes), datetime.timedelta(0)) / count if count else None

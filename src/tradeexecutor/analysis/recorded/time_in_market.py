@@ -20,8 +20,14 @@ class MarketTime:
     An entry that waited counts from its first fill. Two properties of the recorded figure are kept: a position is
     compared only with the previous one, so that time with more than two overlapping positions counts twice, and time
     after the first open position does not count.
+
+    Attributes
+    ----------
+    is_volatile
+        Whether lending positions are left out.
     """
 
+    is_volatile: bool = False
     total: datetime.timedelta = _NOTHING
     _previous_end: datetime.datetime | None = None
     #: When the first open position begins to count.
@@ -29,7 +35,8 @@ class MarketTime:
 
     def add(self, position: PositionFigures) -> None:
         """Add the next position."""
-        self.add_span(position.entered_at, position.closed_at)
+        if not (self.is_volatile and position.is_credit):
+            self.add_span(position.entered_at, position.closed_at)
 
     def add_span(self, start: datetime.datetime, end: datetime.datetime | None) -> None:
         """Add the next position by its time of entry and of closing."""

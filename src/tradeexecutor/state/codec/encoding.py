@@ -354,8 +354,6 @@ class _KeptField:
         if not isinstance(table, WatchedDict) and not hasattr(owner, "keep"):  # a plain dictionary was assigned
             return self.encode_table(table)
         entries = cast(dict[Any, Any] | list[Any], table)
-        if isinstance(table, dict) and not {int}.issuperset(map(type, entries)):
-            return self.encode_table(table)
         try:
             require_entries(entries, dict, list)
             if self.encode_inner is not None:

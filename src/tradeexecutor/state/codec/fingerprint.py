@@ -9,8 +9,8 @@ The slots of a record are the addresses of what it contains. They are copied as 
 call, and compared with the bytes of before; this takes a tenth of the time of listing the objects. What a container
 contains is listed by `gc.get_referents` in a thirtieth of the time of a loop. It lists no text keys of dictionaries, so
 these are compared in addition. The objects in two lists are compared by their addresses, all at once: a comparison for
-equality would take ``Decimal("1.0")`` for 1, which is written otherwise or refused. Most containers are empty; of these
-only the length is read.
+equality would take ``Decimal("1.0")`` for 1, which is written otherwise or refused. Most containers are empty; `gc`
+lists nothing for all of these as long as they are.
 """
 
 import ctypes
@@ -27,13 +27,15 @@ from collections.abc import Callable, Collection
 from decimal import Decimal
 from typing import Any, cast
 
-__all__ = ["Fingerprint", "SharedObjects", "take_fingerprint"]
+__all__ = ["Fingerprint", "SharedObjects", "are_identical", "take_fingerprint"]
 
 #: Types of most values, which cannot change.
 _PLAIN_TYPES = frozenset({type(None), bool, int, float, str, Decimal, datetime.datetime})
 
 #: Values that cannot change, or whose subclasses are written as one of them.
 _LEAVES = (str, int, float, Decimal, datetime.datetime, datetime.timedelta, bytes, enum.Enum, type(None))
+
+_CONTAINERS = (dict, list, tuple, set, frozenset)
 
 
 class _End:
@@ -110,7 +112,7 @@ class Fingerprint:
         Objects that are in many places of the tree, such as pairs. They are not part of the fingerprint.
     """
 
-    __slots__ = ("_contained", "_empty", "_held", "_keyed", "_keys", "_owners", "_slots", "_views", "shared")
+    __slots__ = ("_contained", "_empty", "_held", "_keyed", "_keys", "_owners", "_slots", "_tables", "_views", "shared")
 
     def __init__(self, value: Any, *, is_shared: bool = False) -> None:
         parts = _Parts()
@@ -124,22 +126,29 @@ class Fingerprint:
         self._held = (value, *gc.get_referents(*parts.records))
         self._owners = tuple(parts.owners)
         self._contained = tuple(gc.get_referents(*parts.owners))
-        self._empty = parts.empty
+        self._empty = tuple(parts.empty)
+        self._tables = parts.tables
         self._keyed = tuple(parts.keyed)
         self._keys = [*map(list, parts.keyed)]
         self.shared = tuple(parts.shared.values())
+
+    @property
+    def size(self) -> int:
+        """Bytes of the slots and addresses that are compared."""
+        return len(self._slots) + len(self._contained) * tuple.__itemsize__
 
     def is_unchanged(self) -> bool:
         """Return whether everything is as it was when the fingerprint was taken."""
         return (
             b"".join(self._views) == self._slots
-            and not any(map(len, self._empty))
-            and _are_identical(tuple(gc.get_referents(*self._owners)), self._contained)
+            and not gc.get_referents(*self._empty)
+            and not any(map(len, self._tables))
+            and are_identical(tuple(gc.get_referents(*self._owners)), self._contained)
             and (not self._keyed or [*map(list, self._keyed)] == self._keys)
         )
 
 
-def _are_identical(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+def are_identical(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
     """Return whether two tuples contain the very same objects."""
     return len(one) == len(other) and _get_addresses(one) == _get_addresses(other)
 
@@ -147,15 +156,17 @@ def _are_identical(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
 class _Parts:
     """What is inside an object: records, containers with and without entries, and shared objects by id.
 
-    `keyed` has the dictionaries with text keys among `owners`.
+    `keyed` has the dictionaries with text keys among `owners`. `tables` has containers without entries that have
+    attributes of their own, which `gc` lists.
     """
 
-    __slots__ = ("empty", "keyed", "owners", "records", "shared")
+    __slots__ = ("empty", "keyed", "owners", "records", "shared", "tables")
 
     def __init__(self) -> None:
         self.records: list[Any] = []
         self.owners: list[Any] = []
         self.empty: list[Collection[Any]] = []
+        self.tables: list[Collection[Any]] = []
         self.keyed: list[dict[Any, Any]] = []
         self.shared: dict[int, Any] = {}
 
@@ -205,10 +216,10 @@ def _collect(value: Any, parts: _Parts, *, is_shared: bool = False) -> None:
     if isinstance(value, _LEAVES):
         return
     kind = cast(type[Any], type(value))
-    if isinstance(value, (dict, list, tuple, set, frozenset)):
+    if isinstance(value, _CONTAINERS):
         items = cast(Collection[Any], value)
         if not len(items):
-            parts.empty.append(items)
+            (parts.empty if kind in _CONTAINERS else parts.tables).append(items)
             return
         parts.owners += (items, _SEPARATOR)
         if isinstance(items, dict):

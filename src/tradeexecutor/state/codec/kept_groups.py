@@ -14,13 +14,13 @@ import contextlib
 import dataclasses
 import threading
 import types
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from operator import is_
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import orjson
 
-from tradeexecutor.state.codec.fingerprint import Fingerprint, SharedObjects, take_fingerprint
+from tradeexecutor.state.codec.fingerprint import Fingerprint, SharedObjects, are_identical, take_fingerprint
 
 __all__ = [
     "GROUP_SIZE",
@@ -31,10 +31,14 @@ __all__ = [
     "UNKEPT_SAVES",
     "KeptGroups",
     "KeptLists",
+    "Sum",
+    "count_same",
     "has_kept_texts",
 ]
 
 T = TypeVar("T")
+S = TypeVar("S", bound="Sum[Any]")
+V_contra = TypeVar("V_contra", contravariant=True)
 
 #: A dictionary or a list.
 Table: TypeAlias = dict[Any, Any] | list[Any]
@@ -45,8 +49,14 @@ KEEP_TEXTS: Mapping[str, bool] = types.MappingProxyType({"keep_texts": True})
 #: Entries of a complete group.
 GROUP_SIZE = 32
 
-#: Complete groups that become a large one: a search costs as much for each group as for some of its entries.
-_GROUPS_OF_LARGE_ONE = 8
+#: Complete groups that become a large one at most: a search costs as much for each group as for some of its entries.
+_GROUPS_OF_LARGE_ONE = 32
+
+#: Bytes that are compared of a large group, at most: they fit into the cache of a processor core.
+_BYTES_OF_LARGE_GROUP = 200_000
+
+#: Entries whose identities are compared in one step.
+_COMPARED_AT_ONCE = 1_024
 
 #: Entries of a list from which on `KeptLists` keeps texts of its entries while it grows.
 LONG_LIST = 64
@@ -60,6 +70,14 @@ MAX_NEW_ENTRIES = 1_000
 #: Bytes of text that are kept for one table; its other entries are encoded in every save. The fingerprints take about
 #: a third of this in addition.
 MAX_KEPT_BYTES = 256 << 20
+
+
+class Sum(Protocol[V_contra]):
+    """Interface of what is made from the values of all entries of a table, and of more when entries are added."""
+
+    def extend(self, values: Sequence[V_contra], /) -> None:
+        """Add the values of the next entries, in order."""
+        ...
 
 
 def has_kept_texts(field: dataclasses.Field[Any]) -> bool:
@@ -110,7 +128,7 @@ class _Group:
     def is_at(self, place: int, keys: list[Any], entries: list[Any]) -> bool:
         """Return whether the table has the entries of this group at a place."""
         end = place + len(self.entries)
-        return _are_same(self.entries, entries[place:end]) and self.keys == keys[place:end]
+        return _are_same(self.entries, entries[place:end]) and _are_same(self.keys, keys[place:end])
 
     def compute(self, function: Callable[[Any], T]) -> list[T]:
         values = self.values.get(function)
@@ -119,20 +137,46 @@ class _Group:
         return values
 
 
-class KeptGroups:
-    """What is kept of the entries of one table. A copy has nothing.
+class _Known:
+    """What one search has found about the groups of the one before.
 
     Attributes
     ----------
-    results
-        Results that callers have made from the values of functions, by a key of theirs. A caller must check that its
-        result was made from the very same values.
+    resting
+        Unchanged groups by the place of their first entry, which is where it was.
+    moved
+        Other unchanged groups by the address of their first entry.
+    changed
+        Addresses of the entries of groups in which something has changed.
+    unchanged
+        Number of entries at the beginning of the table that are unchanged and where they were.
     """
 
+    __slots__ = ("changed", "moved", "resting", "unchanged")
+
     def __init__(self) -> None:
+        self.resting: dict[int, _Group] = {}
+        self.moved: dict[int, _Group] = {}
+        self.changed: set[int] = set()
+        self.unchanged = 0
+
+
+class KeptGroups:
+    """What is kept of the entries of one table. A copy has nothing."""
+
+    def __init__(self) -> None:
+        #: The table at the last search.
+        self._keys: list[Any] = []
+        self._entries: list[Any] = []
         self._groups: list[_Group] = []
         self._shared = SharedObjects()
-        self.results: dict[Any, Any] = {}
+        #: Name -> number of entries at the beginning of the table that were added up, and their sum.
+        self._sums: dict[Any, tuple[int, Any]] = {}
+        #: What `encode` has returned, and the number of entries at its beginning that need not be encoded again.
+        self._encoded: dict[str, Any] | list[Any] | None = None
+        self._reusable = 0
+        #: Whether all keys of the table are integers; True for a list.
+        self._has_plain_keys = True
         #: The table in the present block, its length, and the groups that were found.
         self._found: tuple[Table, int, list[_Group]] | None = None
         self._blocks = 0
@@ -153,10 +197,12 @@ class KeptGroups:
         """Whether nothing is kept yet, or nothing can be."""
         return not self._groups
 
-    def compute(self, table: Table, function: Callable[[Any], T]) -> list[T]:
-        """Return the values of a function for all entries of a table, in its order.
+    def add_up(self, table: Table, function: Callable[[Any], T], make_sum: Callable[[], S], name: Any) -> S:
+        """Return a sum of the values of a function for all entries of a table, in its order.
 
-        The first call keeps nothing, because most programs ask only once.
+        While entries are only added to the end of the table, only their values are added to the sum of the last call.
+        The caller must not change what is returned, and must not keep it. The first call keeps nothing, because most
+        programs ask only once.
 
         Parameters
         ----------
@@ -164,16 +210,35 @@ class KeptGroups:
             Always the same one.
         function
             A function of a module, which depends on nothing but the entry.
+        make_sum
+            Returns the sum of nothing.
+        name
+            Of the sum in this table.
         """
+        if not self._start_computing():
+            result = make_sum()
+            result.extend(_compute_all(table, function))
+            return result
+        try:
+            groups = self._find(table)
+            count, result = self._sums.pop(name, None) or (0, make_sum())
+            place = 0
+            for group in groups:
+                end = place + len(group.entries)
+                if end > count:
+                    result.extend(group.compute(function)[max(count - place, 0) :])
+                place = end
+            self._sums[name] = place, result  # only now: without it, an error above would leave a part of a sum
+            return result
+        finally:
+            self._lock.release()
+
+    def _start_computing(self) -> bool:
+        """Return whether values may be kept; then the caller has the lock."""
         is_first, self._is_asked = not self._has_computed, True
         if not self._blocks:
             self._has_computed = True
-        if not is_first and self._lock.acquire(blocking=False):
-            try:
-                return _join(group.compute(function) for group in self._find(table))
-            finally:
-                self._lock.release()
-        return [*map(function, table.values() if isinstance(table, dict) else table)]
+        return not is_first and self._lock.acquire(blocking=False)
 
     def encode(self, table: Table, encode_item: Callable[[Any], Any]) -> dict[str, Any] | list[Any] | None:
         """Return a table in which the entries are JSON texts, or plain data where nothing is kept.
@@ -181,27 +246,46 @@ class KeptGroups:
         Returns
         -------
         dict, list, None
-            None if the table has to be encoded without kept texts: at the first `UNKEPT_SAVES` calls, and while another
-            thread is here.
+            Valid until the next call, and not to be changed. None if the table has to be encoded without kept texts: at
+            the first `UNKEPT_SAVES` calls, while another thread is here, and if a key is no integer.
         """
         self._encodings += 1
         if self._encodings <= UNKEPT_SAVES or not self._lock.acquire(blocking=False):
             return None
         try:
             groups = self._find(table)
-            size = sum(group.size for group in groups)
-            entries: list[Any] = []
-            for group in groups:
-                if group.texts is None:
-                    entries += _encode_group(group, encode_item, MAX_KEPT_BYTES - size)
-                    size += group.size
-                else:
-                    entries += group.texts
-            if not isinstance(table, dict):
-                return entries
-            return dict(zip(_join(group.names for group in groups), entries, strict=True))
+            if isinstance(table, dict) and not self._has_plain_keys:
+                return None
+            return self._continue_encoding({} if isinstance(table, dict) else [], groups, encode_item)
         finally:
             self._lock.release()
+
+    def _continue_encoding(
+        self, empty: dict[str, Any] | list[Any], groups: list[_Group], encode_item: Callable[[Any], Any]
+    ) -> dict[str, Any] | list[Any]:
+        """Return the encoded table of the last call with other entries at its end, where it has changed."""
+        encoded, reusable = self._encoded or empty, self._reusable
+        self._encoded, self._reusable = None, 0  # an error below would leave a part of a table
+        remove: Callable[[], Any] = encoded.popitem if isinstance(encoded, dict) else encoded.pop
+        while len(encoded) > reusable:
+            remove()
+        size = sum(group.size for group in groups)
+        place = kept = 0
+        for group in groups:
+            start, place = max(reusable - place, 0), place + len(group.entries)
+            if place > reusable:
+                entries: list[Any] | None = group.texts
+                if entries is None:
+                    entries = _encode_group(group, encode_item, MAX_KEPT_BYTES - size)
+                    size += group.size
+                if isinstance(encoded, dict):
+                    encoded.update(zip(group.names[start:], entries[start:], strict=True))
+                else:
+                    encoded += entries[start:]
+            if group.texts is not None and kept == place - len(group.entries):
+                kept = place
+        self._encoded, self._reusable = encoded, kept
+        return encoded
 
     @contextlib.contextmanager
     def comparing_once(self, *, is_last: bool = False) -> Generator[None]:
@@ -232,7 +316,7 @@ class KeptGroups:
             return self._found[2]
         keys, entries = ([*table], [*table.values()]) if isinstance(table, dict) else ([], [*table])
         found = self._match(keys, entries)
-        self._groups = [group for group in found if group.fingerprint is not None]
+        self._keys, self._entries, self._groups = keys, entries, found
         if self._blocks:
             self._found = table, len(table), found
         return found
@@ -241,28 +325,48 @@ class KeptGroups:
         if not self._shared.are_unchanged():
             self._groups, self._shared = [], SharedObjects()
         self._new = 0
-        starts: dict[int, _Group] = {}
-        changed: set[int] = set()
-        for group in self._groups:
-            if group.fingerprint is not None and group.fingerprint.is_unchanged():
-                starts[id(group.entries[0])] = group
-            else:
-                changed.update(map(id, group.entries))
+        known = self._sort_groups(keys, entries)
+        self._sums = {name: kept for name, kept in self._sums.items() if kept[0] <= known.unchanged}
+        self._reusable = min(self._reusable, known.unchanged)
         found: list[_Group] = []
         single: list[_Group] = []
         place = 0
         while place < len(entries):
-            group = starts.get(id(entries[place]))
-            if group is None or not group.is_at(place, keys, entries):
-                group = _Group(keys[place : place + 1], entries[place : place + 1])
+            group = known.resting.get(place)
+            if group is None:
+                group = known.moved.get(id(entries[place]))
+                if group is None or not group.is_at(place, keys, entries):
+                    group = _Group(keys[place : place + 1], entries[place : place + 1])
             place += len(group.entries)
-            if len(group.entries) == 1 and id(group.entries[0]) not in changed:
+            if len(group.entries) == 1 and id(group.entries[0]) not in known.changed:
                 single.append(group)
                 continue
             found += self._gather(single)
             single = []
             found.append(self._keep(group))
         return self._merge_complete(found + self._gather(single))
+
+    def _sort_groups(self, keys: list[Any], entries: list[Any]) -> "_Known":
+        """Search for changes in the groups of the last search."""
+        same = count_same(self._entries, entries)
+        if keys:
+            same = min(same, count_same(self._keys, keys))
+            self._has_plain_keys = {int}.issuperset(map(type, keys[same if self._has_plain_keys else 0 :]))
+        known = _Known()
+        place = 0
+        for group in self._groups:
+            start, place = place, place + len(group.entries)
+            if group.fingerprint is None:
+                continue
+            if not group.fingerprint.is_unchanged():
+                known.changed.update(map(id, group.entries))
+            elif place <= same:
+                known.resting[start] = group
+                if known.unchanged == start:
+                    known.unchanged = place
+            else:
+                known.moved[id(group.entries[0])] = group
+        return known
 
     def _gather(self, single: list[_Group]) -> list[_Group]:
         """Return groups of one entry in groups as large as possible."""
@@ -280,15 +384,21 @@ class KeptGroups:
     def _merge_complete(self, found: list[_Group]) -> list[_Group]:
         """Return the groups with as many complete ones as possible in large ones."""
         merged: list[_Group] = []
-        run = 0
+        run: list[_Group] = []
+        size = 0
         for group in found:
             merged.append(group)
-            run = run + 1 if len(group.entries) == GROUP_SIZE and group.fingerprint is not None else 0
-            if run == _GROUPS_OF_LARGE_ONE:
-                members, run = merged[-run:], 0
-                fingerprint = self._take_fingerprint(_join(member.entries for member in members))
+            if len(group.entries) != GROUP_SIZE or group.fingerprint is None:
+                run, size = [], 0
+                continue
+            run.append(group)
+            size += group.fingerprint.size
+            average = size // len(run)
+            if len(run) == _GROUPS_OF_LARGE_ONE or (len(run) > 1 and size + average > _BYTES_OF_LARGE_GROUP):
+                fingerprint = self._take_fingerprint(_join(member.entries for member in run))
                 if fingerprint is not None:
-                    merged[-_GROUPS_OF_LARGE_ONE:] = [_Group.merge(members, fingerprint)]
+                    merged[-len(run) :] = [_Group.merge(run, fingerprint)]
+                run, size = [], 0
         return merged
 
     def _keep(self, group: _Group) -> _Group:
@@ -324,24 +434,36 @@ class KeptLists:
 
         Returns None as `KeptGroups.encode` does.
         """
-        lengths = {key: length for key, items in table.items() if (length := _measure_list(items)) > LONG_LIST}
+        lengths = _measure_long_lists(table)
         growing = {key for key, length in lengths.items() if self._lengths.get(key, length) != length}
         self._lengths = lengths
         self._growing = {key: self._growing.get(key) or KeptGroups() for key in growing}
         resting = {key: items for key, items in table.items() if key not in growing} if growing else table
         encoded = self._lists.encode(resting, encode_list)
-        if not isinstance(encoded, dict):
+        if not isinstance(encoded, dict) or not {int}.issuperset(map(type, growing)):
             return None
         if not growing:
             return encoded
+        lists: dict[str, Any] = {}
         for key, kept in self._growing.items():
             items = kept.encode(table[key], encode_item)
-            encoded[str(key)] = encode_list(table[key]) if items is None else items
-        return {name: encoded[name] for name in map(str, table)}
+            lists[str(key)] = encode_list(table[key]) if items is None else items
+        return {name: lists[name] if name in lists else encoded[name] for name in map(str, table)}
 
 
-def _measure_list(items: Any) -> int:
-    return len(cast(list[Any], items)) if isinstance(items, list) else 0
+def _measure_long_lists(table: dict[Any, Any]) -> dict[Any, int]:
+    """Return the lengths of the long lists in a dictionary by their keys."""
+    try:
+        lengths = [*map(len, table.values())]
+    except TypeError:
+        return {}  # this is no dictionary of lists; whoever encodes it says what is wrong
+    if max(lengths, default=0) <= LONG_LIST:
+        return {}
+    return {
+        key: length
+        for key, length in zip(table, lengths, strict=True)
+        if length > LONG_LIST and isinstance(table[key], list)
+    }
 
 
 def _encode_group(group: _Group, encode_item: Callable[[Any], Any], most: int) -> list[Any]:
@@ -360,6 +482,10 @@ def _encode_group(group: _Group, encode_item: Callable[[Any], Any], most: int) -
     return group.texts
 
 
+def _compute_all(table: Table, function: Callable[[Any], T]) -> list[T]:
+    return [*map(function, table.values() if isinstance(table, dict) else table)]
+
+
 def _join(lists: Iterable[Iterable[T]]) -> list[T]:
     joined: list[T] = []
     for items in lists:
@@ -367,6 +493,17 @@ def _join(lists: Iterable[Iterable[T]]) -> list[T]:
     return joined
 
 
+def count_same(one: Sequence[Any], other: Sequence[Any]) -> int:
+    """Return the number of items at the beginning of two sequences that are the very same objects."""
+    for start in range(0, min(len(one), len(other)), _COMPARED_AT_ONCE):
+        end = start + _COMPARED_AT_ONCE
+        ours, theirs = tuple(one[start:end]), tuple(other[start:end])
+        if not are_identical(ours, theirs):
+            same = [*map(is_, ours, theirs)]
+            return start + (same.index(False) if False in same else len(same))
+    return min(len(one), len(other))
+
+
 def _are_same(one: list[Any], other: list[Any]) -> bool:
     """Return whether two lists contain the very same objects."""
-    return len(one) == len(other) and all(map(is_, one, other))
+    return are_identical(tuple(one), tuple(other))

@@ -6,7 +6,10 @@
 """
 
 import datetime
+import functools
+import operator
 from collections import defaultdict
+from collections.abc import Sequence
 
 from tradeexecutor.state.contract import contract_signature, warn_ignored
 from tradeexecutor.state.identifier import TradingPairKind
@@ -14,7 +17,7 @@ from tradeexecutor.state.identifier.chain import ChainId
 from tradeexecutor.state.portfolio.cash import get_cash
 from tradeexecutor.state.portfolio.fields import PortfolioFields
 from tradeexecutor.state.portfolio.lookup import (
-    compute_for_closed,
+    add_up_closed,
     get_all_positions,
     get_open_and_frozen_positions,
     get_open_loans,
@@ -219,7 +222,18 @@ def get_realised_profit_in_leveraged_positions(portfolio: PortfolioFields) -> US
 
 def get_closed_profit_usd(portfolio: PortfolioFields) -> USDollarAmount:
     """Return the profit of closed positions, test positions included."""
-    return sum(compute_for_closed(portfolio, TradingPosition.get_total_profit_usd))
+    return add_up_closed(portfolio, TradingPosition.get_total_profit_usd, _Total, "profit").value
+
+
+class _Total:
+    """Sum of amounts; 0 without any."""
+
+    def __init__(self) -> None:
+        self.value: USDollarAmount = 0
+
+    def extend(self, amounts: Sequence[USDollarAmount]) -> None:
+        """Add amounts, one after another."""
+        self.value = functools.reduce(operator.add, amounts, self.value)  # `sum` of Python 3.12 rounds once
 
 
 # --- Loans

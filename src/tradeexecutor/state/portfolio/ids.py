@@ -6,9 +6,8 @@ every id in use, and the counter changes only when the operation succeeds.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from operator import itemgetter
 from typing import Any
 
 from tradeexecutor.state.errors import IntegrityError
@@ -96,27 +95,42 @@ def check_ids(portfolio: PortfolioFields) -> None:
     IntegrityError
         A check failed; the message names the first contradiction.
     """
-    position_ids: list[int] = []
-    trade_ids: list[int] = []
+    closed, other = _Ids(), _Ids()
     for table in get_position_tables(portfolio):
         kept = table.kept if table is portfolio.closed_positions and isinstance(table, PositionsById) else None
         if kept is not None and not kept.is_empty:
-            checked = kept.compute(table, _check_position)
-            if [*map(itemgetter(0), checked)] == [*table]:
-                position_ids += table
-                trade_ids += chain.from_iterable(map(itemgetter(1), checked))
+            ids = kept.add_up(table, _check_position, _Ids, "ids")
+            if ids.positions == [*table]:
+                closed = ids
                 continue
         for key, position in table.items():
             if position.position_id != key:
                 raise IntegrityError(f"position #{position.position_id} stands under the key {key!r}")
-            position_ids.append(key)
-            trade_ids += _check_position(position)[1]
-    _require_once("position", position_ids)
-    _require_once("trade", trade_ids)
+            other.extend([_check_position(position)])
+    _require_once("position", closed.positions, closed.different_positions, other.positions)
+    _require_once("trade", closed.trades, closed.different_trades, other.trades)
     for key, reserve in portfolio.reserves.items():
         if key.lower() not in (reserve.asset.get_identifier().lower(), reserve.asset.address.lower()):
             raise IntegrityError(f"the reserve of {reserve.asset} stands under the key {key!r}")
         _check_balance_updates(f"the reserve {reserve.asset.token_symbol}", reserve.balance_updates)
+
+
+class _Ids:
+    """Ids of positions and of their trades."""
+
+    def __init__(self) -> None:
+        self.positions: list[int] = []
+        self.trades: list[int] = []
+        self.different_positions: set[int] = set()
+        self.different_trades: set[int] = set()
+
+    def extend(self, positions: Sequence[tuple[int, tuple[int, ...]]]) -> None:
+        """Add positions, see `_check_position`."""
+        for position_id, trade_ids in positions:
+            self.positions.append(position_id)
+            self.trades += trade_ids
+            self.different_positions.add(position_id)
+            self.different_trades.update(trade_ids)
 
 
 def _check_position(position: TradingPosition) -> tuple[int, tuple[int, ...]]:
@@ -154,9 +168,11 @@ def _check_balance_updates(owner: str, events: dict[int, Any]) -> None:
             raise IntegrityError(f"balance update #{event.balance_update_id} of {owner} stands under the key {key!r}")
 
 
-def _require_once(what: str, ids: list[int]) -> None:
-    if len(set(ids)) != len(ids):
-        twice = sorted(number for number, count in Counter(ids).items() if count > 1)
+def _require_once(what: str, closed: list[int], different: set[int], other: list[int]) -> None:
+    """Raise if an id of closed positions, of which the different ones are known, or of others is used twice."""
+    others = set(other)
+    if len(different) < len(closed) or len(others) < len(other) or not different.isdisjoint(others):
+        twice = sorted(number for number, count in Counter(closed + other).items() if count > 1)
         raise IntegrityError(f"{what} id {', '.join(map(str, twice[:8]))} is used twice")
 
 

@@ -14,6 +14,7 @@ from decimal import Decimal
 from itertools import chain
 from typing import Any, TypeVar
 
+from tradeexecutor.state.codec.kept_groups import Sum
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import (
     InvalidValue,
@@ -38,7 +39,7 @@ from tradeexecutor.state.trade import TradeExecution
 
 _CCTP_BRIDGE = TradingPairKind.cctp_bridge
 
-T = TypeVar("T")
+S = TypeVar("S", bound=Sum[Any])
 
 
 def is_empty(portfolio: PortfolioFields) -> bool:
@@ -69,26 +70,9 @@ def get_all_positions(portfolio: PortfolioFields, pending: bool = False) -> Iter
     return chain.from_iterable(table.values() for table in tables)
 
 
-def compute_for_closed(portfolio: PortfolioFields, function: Callable[[TradingPosition], T]) -> list[T]:
-    """Return the values of a function for all closed positions, in order.
-
-    The values of positions that have not changed are kept for the next call, see
-    :mod:`~tradeexecutor.state.codec.kept_groups`.
-
-    Parameters
-    ----------
-    function
-        A function of a module, which depends on nothing but the position.
-    """
-    table = portfolio.closed_positions
-    return (
-        table.keep().compute(table, function) if isinstance(table, PositionsById) else [*map(function, table.values())]
-    )
-
-
 @contextlib.contextmanager
 def comparing_closed_once(portfolio: PortfolioFields, *, is_last: bool = False) -> Generator[None]:
-    """Let all calls of `compute_for_closed`, and a save, in the block share one search for changes.
+    """Let all calls of `add_up_closed`, and a save, in the block share one search for changes.
 
     Closed positions must not change in the block.
 
@@ -102,13 +86,29 @@ def comparing_closed_once(portfolio: PortfolioFields, *, is_last: bool = False) 
         yield
 
 
-def get_kept_results(portfolio: PortfolioFields) -> dict[Any, Any]:
-    """Return the dictionary of what was made from `compute_for_closed`; an empty one where nothing is kept.
+def add_up_closed(
+    portfolio: PortfolioFields, function: Callable[[TradingPosition], Any], make_sum: Callable[[], S], name: str
+) -> S:
+    """Return a sum of the values of a function for all closed positions, in order.
 
-    Callers must check that a result was made from the very same values.
+    While positions that are closed have not changed, only the values of those closed since the last call are added, see
+    :mod:`~tradeexecutor.state.codec.kept_groups`. The result is read at once: the next call may change it.
+
+    Parameters
+    ----------
+    function
+        A function of a module, which depends on nothing but the position.
+    make_sum
+        Returns the sum of nothing.
+    name
+        Of the sum.
     """
     table = portfolio.closed_positions
-    return table.keep().results if isinstance(table, PositionsById) else {}
+    if isinstance(table, PositionsById):
+        return table.keep().add_up(table, function, make_sum, name)
+    result = make_sum()
+    result.extend([*map(function, table.values())])
+    return result
 
 
 def get_open_positions(portfolio: PortfolioFields) -> Iterable[TradingPosition]:

@@ -57,7 +57,7 @@ class Portfolio(PortfolioFields):
 
     get_position_tables = lookup.get_position_tables
     get_all_positions = lookup.get_all_positions
-    compute_for_closed = lookup.compute_for_closed
+    add_up_closed = lookup.add_up_closed
     get_open_positions = lookup.get_open_positions
     get_open_and_frozen_positions = lookup.get_open_and_frozen_positions
     get_unfrozen_positions = lookup.get_unfrozen_positions

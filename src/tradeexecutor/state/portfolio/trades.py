@@ -4,15 +4,16 @@ See :mod:`~tradeexecutor.state.portfolio.trade_index`.
 """
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from operator import itemgetter
+from typing import TypeAlias
 
 from tradeexecutor.state.errors import (
     NonceAlreadyUsed,
 )
 from tradeexecutor.state.portfolio.fields import PortfolioFields
-from tradeexecutor.state.portfolio.lookup import compute_for_closed, get_all_positions
+from tradeexecutor.state.portfolio.lookup import add_up_closed, get_all_positions
 from tradeexecutor.state.portfolio.trade_index import PositionTables
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.trade import TradeExecution
@@ -64,21 +65,39 @@ def get_first_and_last_executed_trade(
     Both are the very first trade of the portfolio, executed or not, if none was executed, and None if there is no
     trade at all.
     """
-    positions = [
-        *map(_get_first_and_last_executed, portfolio.open_positions.values()),
-        *compute_for_closed(portfolio, _get_first_and_last_executed),
-        *map(_get_first_and_last_executed, portfolio.frozen_positions.values()),
-    ]
-    executed = [executions for executions in positions if executions is not None]
-    if not executed:
+    everything = _FirstAndLast()
+    everything.extend(
+        [
+            *map(_get_first_and_last_executed, portfolio.open_positions.values()),
+            add_up_closed(portfolio, _get_first_and_last_executed, _FirstAndLast, "first and last trade").found,
+            *map(_get_first_and_last_executed, portfolio.frozen_positions.values()),
+        ]
+    )
+    if everything.found is None:
         trade = next(get_all_trades(portfolio), None)
         return trade, trade
-    return min(executed, key=itemgetter(0))[2], max(executed, key=itemgetter(1))[3]
+    return everything.found[2:]
 
 
-def _get_first_and_last_executed(
-    position: TradingPosition,
-) -> tuple[datetime.datetime, datetime.datetime, TradeExecution, TradeExecution] | None:
+#: Times of the earliest and of the latest executed trade, and these trades.
+_Executions: TypeAlias = tuple[datetime.datetime, datetime.datetime, TradeExecution, TradeExecution]
+
+
+class _FirstAndLast:
+    """The earliest and the latest executed trade of positions; of those of one time the first."""
+
+    def __init__(self) -> None:
+        self.found: _Executions | None = None
+
+    def extend(self, positions: Sequence[_Executions | None]) -> None:
+        """Add positions, None for one without an executed trade."""
+        executed = [executions for executions in (self.found, *positions) if executions is not None]
+        if executed:
+            first, last = min(executed, key=itemgetter(0)), max(executed, key=itemgetter(1))
+            self.found = first[0], last[1], first[2], last[3]
+
+
+def _get_first_and_last_executed(position: TradingPosition) -> _Executions | None:
     """Return the times of the earliest and of the latest executed trade, and these trades; None without one."""
     times = [(trade.executed_at, trade) for trade in position.trades.values() if trade.executed_at is not None]
     if not times:
