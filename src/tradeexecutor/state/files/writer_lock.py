@@ -126,7 +126,7 @@ class WriterLock:
             return
         lock, file = self._get_lock()
         if lock.is_locked:
-            lock.release()  # its file was deleted or replaced, so other processes cannot see this lock
+            lock.release(force=True)  # its file was deleted or replaced, so other processes cannot see this lock
         if not self._path.parent.is_dir():  # the lock would create the folder
             raise FileNotFoundError(errno.ENOENT, "no such folder for the state file", str(self._path.parent))
         try:
@@ -145,7 +145,7 @@ class WriterLock:
         lock, file = self._get_lock()
         if lock.is_locked:
             file.write("")
-            lock.release()
+            lock.release(force=True)  # also if several threads have acquired it at the same moment
 
 
 def describe_holder(path: Path) -> str:
