@@ -30,7 +30,7 @@ def get_arrival(trade: TradeExecution) -> datetime.datetime | None:
 
 
 def find_share(trade: TradeExecution, start: datetime.datetime, end: datetime.datetime) -> float | None:
-    """Return how far into a candle an order reaches its market, 0-1; None if it does not fill inside this candle."""
+    """Return how far into a candle an order reaches its market, a fraction; None if it does not fill inside it."""
     arrives_at = get_arrival(trade)
     return None if arrives_at is None else share_of_candle(trade.opened_at, arrives_at, start, end)
 
