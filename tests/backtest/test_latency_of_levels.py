@@ -217,3 +217,18 @@ def test_a_change_of_a_decision_inside_a_longer_candle_holds_from_the_next_open(
     )
     assert sale_of(result) is None
     assert position_of(result).stop_loss == 45.0
+
+
+def test_a_resting_order_that_fills_before_a_change_arrives():
+    """On the way to 94 it buys more at 96; then the stop loss moves from 80 to 93, and the fall to 88 hits it."""
+
+    def add(input: StrategyInput) -> list[TradeExecution]:
+        manager = input.get_position_manager()
+        manager.limit_buy(input.get_default_pair(), 960.0, 96.0)
+        return []
+
+    bars: list[Bar] = [flat(100), flat(100), (100, 110, 88, 105), flat(105)]
+    result = run(bars, {1: buy(stop_loss_usd=80.0), 2: add, 3: move(93.0)})
+    bought, more, sold = sorted(position_of(result).trades.values(), key=lambda trade: trade.trade_id)
+    assert [trade.executed_price for trade in (bought, more, sold)] == [100.0, 96.0, pytest.approx(93.0)]
+    assert float(sold.executed_quantity or 0) == pytest.approx(-20.0)

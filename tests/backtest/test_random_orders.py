@@ -100,12 +100,14 @@ class RandomStrategy:
         return trades
 
 
-def run_random(seed: int, fee: float, failing: float = 0.0) -> BacktestResult:
+def run_random(seed: int, fee: float, failing: float = 0.0, latency: float = 0.0) -> BacktestResult:
+    """Run a random strategy; the latency of its orders is given in hours."""
     return run_backtest_inline(
         decide_trades=RandomStrategy(seed).decide_trades,
         universe=make_universe(seed, fee),
         initial_deposit=10_000,
         failures=(lambda trade: trade.trade_id % round(1 / failing) == 0) if failing else None,
+        latency=latency * HOUR,
         progress=False,
     )
 
@@ -129,9 +131,14 @@ def is_whole(amount: Decimal, decimals: int) -> bool:
 
 @pytest.mark.slow
 @settings(max_examples=60)
-@given(st.integers(0, 10**6), st.sampled_from([0.0, 0.003]), st.sampled_from([0.0, 0.1]))
-def test_the_money_is_right(seed: int, fee: float, failing: float):
-    result = run_random(seed, fee, failing)
+@given(
+    st.integers(0, 10**6),
+    st.sampled_from([0.0, 0.003]),
+    st.sampled_from([0.0, 0.1]),
+    st.sampled_from([0.0, 0.05, 0.6, 1.0, 2.5]),
+)
+def test_the_money_is_right(seed: int, fee: float, failing: float, latency: float):
+    result = run_random(seed, fee, failing, latency)
     state = result.state
     state.perform_integrity_check()
     check_prices(result)

@@ -104,7 +104,8 @@ def fill_inside(
         ]
         is_new = bool(opened) or any(move.position is position and not move.keeps_target for move, _ in moves)
         candle = candles[position.pair.internal_id or 0]
-        price = prices[opened[-1].trade_id] if opened else before[number].close
+        # A resting order may have opened it before the arrival.
+        price = next((prices[trade.trade_id] for trade in opened if trade.trade_id in prices), before[number].close)
         rests[number] = get_rest(
             candle, price, ts, is_short=position.is_short(), counts_best=is_early(share) or not is_new
         )
