@@ -64,7 +64,7 @@ format: $(DEV) ## Format the code and apply safe lint fixes
 
 SOAK_TESTS := tests/properties tests/faults tests/web/test_changes.py tests/dashboard/test_pages.py \
 	tests/operations/test_paper_examples.py tests/schema/test_api_answers.py tests/cli/commands/test_lookahead.py \
-	tests/backtest/test_visibility.py \
+	tests/backtest/test_visibility.py tests/backtest/test_backtesting_py.py \
 	tests/operations/test_paper.py::test_a_process_that_is_killed_loses_and_repeats_no_decision
 
 soak: $(DEV) ## Search with the random and fault tests, SOAK (100) times as long

@@ -6,7 +6,6 @@ docs/fills.md, "Compared with backtesting.py".
 
 import contextlib
 import io
-import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.kit.markets import HOUR, START
+from tests.kit.soak import SOAK
 from tradeexecutor.backtest.backtest_runner import run_backtest_inline
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
 from tradeexecutor.strategy.market_data import Candles, to_us
@@ -27,7 +27,8 @@ from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniv
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
-CASES = 500 * int(os.environ.get("SOAK", "1"))
+#: `make soak` has more.
+CASES = 200 if SOAK == 1 else 500 * SOAK
 BARS = 40
 CASH = 1_000_000
 

@@ -13,9 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from tests.support import REPOSITORY
 from tradeexecutor.backtest.backtest_runner import run_backtest_for_module
+from tradeexecutor.cli.main import app
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import JSONFileStore
 
@@ -118,7 +120,6 @@ def test_slow_and_broken_clients_do_not_disturb_others(tmp_path: Path):
         assert process.poll() is None
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "environment", "text"),
     [
@@ -129,17 +130,13 @@ def test_slow_and_broken_clients_do_not_disturb_others(tmp_path: Path):
         (["STATE", "--host", "256.0.0.1"], {}, "cannot listen"),
     ],
 )
-def test_what_is_refused(arguments: list[str], environment: dict[str, str], text: str, tmp_path: Path):
+def test_what_is_refused(
+    arguments: list[str], environment: dict[str, str], text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     state = tmp_path / "state.json"
     state.write_text(State(name="Small").to_json())
     words = [str(state) if word == "STATE" else word for word in arguments]
-    done = subprocess.run(
-        [sys.executable, "-m", "tradeexecutor.cli.main", "webapi", *words],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env={**os.environ, **environment, "COLUMNS": "400"},
-        timeout=60,
-    )
-    assert done.returncode in (1, 2)
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["webapi", *words], env={**environment, "COLUMNS": "400"})
+    assert done.exit_code in (1, 2)
     assert text in done.stderr
