@@ -52,7 +52,6 @@ export class RowWindow {
     private readonly body: HTMLTableSectionElement,
     private readonly height: number,
   ) {
-    body.append(this.above, this.below);
     body.addEventListener("mouseover", this.explain);
   }
 
@@ -134,15 +133,20 @@ export class RowWindow {
     while (this.views.length < size) {
       const view = makeRow(columns);
       this.views.push(view);
-      this.below.before(view.element);
+      this.addLast(view);
     }
     this.views.forEach((view, index) => {
       if (view.at !== first + index) {
         this.fill(view, first + index);
       }
     });
-    setHeight(this.above, first * ROW);
-    setHeight(this.below, (rows.length - first - size) * ROW);
+    // Where no row is left out, there is no element.
+    if (setHeight(this.above, first)) {
+      this.body.prepend(this.above);
+    }
+    if (setHeight(this.below, rows.length - first - size)) {
+      this.body.append(this.below);
+    }
   }
 
   /** Move the rows that have left at one end to the other, so that those that stay need not be written again. */
@@ -156,12 +160,20 @@ export class RowWindow {
     for (let left = step; left > 0; left--) {
       const view = views.shift()!;
       views.push(view);
-      this.below.before(view.element);
+      this.addLast(view);
     }
     for (let left = step; left < 0; left++) {
       const view = views.pop()!;
+      views[0]!.element.before(view.element);
       views.unshift(view);
-      this.above.after(view.element);
+    }
+  }
+
+  private addLast(view: RowView): void {
+    if (this.below.isConnected) {
+      this.below.before(view.element);
+    } else {
+      this.body.append(view.element);
     }
   }
 
@@ -212,13 +224,17 @@ function describe(column: Column, value: Cell, text: string): string {
 function makeSpace(): HTMLTableRowElement {
   const element = document.createElement("tr");
   element.setAttribute("aria-hidden", "true");
-  element.hidden = true;
   return element;
 }
 
-function setHeight(space: HTMLTableRowElement, height: number): void {
-  space.hidden = height === 0;
-  space.style.height = `${height}px`;
+/** Make space for rows that are not in the page; return whether it has to be put there. */
+function setHeight(space: HTMLTableRowElement, rows: number): boolean {
+  if (rows === 0) {
+    space.remove();
+    return false;
+  }
+  space.style.height = `${rows * ROW}px`;
+  return !space.isConnected;
 }
 
 function makeRow(columns: Column[]): RowView {
