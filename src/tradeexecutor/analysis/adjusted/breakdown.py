@@ -3,11 +3,14 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from tradeexecutor.analysis.adjusted.positions import (
+    PositionResult,
     calculate_profit_factor,
     get_entry_note,
     get_exit_reason,
-    measure_positions,
+    list_results,
 )
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition
@@ -85,11 +88,10 @@ def break_down(portfolio: Portfolio, name: str) -> Breakdown:
         A key of `BREAKDOWNS`.
     """
     title, get_key = BREAKDOWNS[name]
-    groups: dict[str, list[TradingPosition]] = {}
-    for position in portfolio.get_all_positions():
-        if position.closed_at is not None and position.has_executed_trades() and not position.is_credit_supply():
-            groups.setdefault(get_key(position), []).append(position)
-    rows = [_make_row(key, positions) for key, positions in groups.items()]
+    groups: dict[str, list[PositionResult]] = {}
+    for position, result in list_results(portfolio):
+        groups.setdefault(get_key(position), []).append(result)
+    rows = [_make_row(key, results) for key, results in groups.items()]
     if name == "weekday":
         rows.sort(key=lambda row: _WEEKDAYS.index(row.key))
     elif name == "hour":
@@ -99,17 +101,17 @@ def break_down(portfolio: Portfolio, name: str) -> Breakdown:
     return Breakdown(name, title, tuple(rows))
 
 
-def _make_row(key: str, positions: list[TradingPosition]) -> BreakdownRow:
-    figures = measure_positions(positions)
-    percents = [result.profit_pct for result in figures.results]
+def _make_row(key: str, results: list[PositionResult]) -> BreakdownRow:
+    percents = [result.profit_pct for result in results]
+    profits = np.array([result.profit_usd for result in results], dtype=np.float64)
     return BreakdownRow(
         key=key,
-        positions=len(positions),
-        won=figures.won,
-        lost=figures.lost,
-        profit_usd=float(figures.profits.sum()),
+        positions=len(results),
+        won=int((profits > 0).sum()),
+        lost=int((profits < 0).sum()),
+        profit_usd=float(profits.sum()),
         average_pct=sum(percents) / len(percents),
         best_pct=max(percents),
         worst_pct=min(percents),
-        profit_factor=calculate_profit_factor(figures.profits),
+        profit_factor=calculate_profit_factor(profits),
     )

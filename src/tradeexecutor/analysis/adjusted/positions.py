@@ -30,6 +30,7 @@ __all__ = [
     "get_entry_note",
     "get_exit_reason",
     "get_net_result",
+    "list_results",
     "measure_excursion",
     "measure_positions",
     "measure_trading",
@@ -193,6 +194,15 @@ def measure_positions(positions: Iterable[TradingPosition]) -> PositionFigures:
         if reason is not None:
             figures.exits[reason] = figures.exits.get(reason, 0) + 1
     return figures
+
+
+@shared
+def list_results(portfolio: Portfolio) -> list[tuple[TradingPosition, PositionResult]]:
+    """Return the closed positions with executed trades and their results, in the order of closing, without lending."""
+    closed = [position for position in portfolio.get_all_positions() if position.closed_at is not None]
+    closed.sort(key=lambda position: (position.closed_at, position.position_id))
+    measured = ((position, _measure_position(position)) for position in closed)
+    return [(position, found.result) for position, found in measured if found is not None and found.result is not None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,16 +79,39 @@ class _Columns:
         self.values = np.concatenate([self.values, new.to_numpy()])
 
 
-class _Sides:
-    """Whether all closed positions are long, and whether all are short."""
+class _Returns(_Columns):
+    """Size-relative returns of closed positions.
+
+    Attributes
+    ----------
+    all_long, all_short
+        Whether all positions are long, or short.
+    reason
+        Why a return is not known; empty if all are.
+    """
 
     def __init__(self) -> None:
+        super().__init__(self._read_known)
         self.all_long = self.all_short = True
+        self.reason = ""
 
     def extend(self, positions: Sequence[_Closed]) -> None:
-        """Add positions."""
+        """Add positions in order."""
         self.all_long = self.all_long and all(position.is_long for position in positions)
         self.all_short = self.all_short and all(position.is_short for position in positions)
+        super().extend(positions)
+
+    def _read_known(self, position: _Closed) -> tuple[datetime.datetime, float] | None:
+        value = position.size_relative_return
+        if isinstance(value, str):
+            self.reason = self.reason or value
+            return None
+        return None if position.closed_at is None else (position.closed_at, value)
+
+
+@shared
+def _measure_returns(portfolio: Portfolio) -> _Returns:
+    return portfolio.add_up_closed(_measure_closed, _Returns, "returns")
 
 
 def _to_series(times: "np.ndarray[Any, Any]", values: "np.ndarray[Any, Any]") -> "pd.Series[float]":
@@ -116,7 +139,10 @@ def calculate_size_relative_realised_trading_returns(state: State) -> "pd.Series
     LegacyDataException
         The file did not record portfolio values.
     """
-    return _read_columns(state, "returns", _read_return)
+    returns = _measure_returns(state.portfolio)
+    if returns.reason:
+        raise LegacyDataException(returns.reason)
+    return _to_series(returns.times, returns.values)
 
 
 def _read_columns(
@@ -170,7 +196,7 @@ def calculate_long_compounding_realised_trading_profitability(
     state: State, fill_time_gaps: bool = True
 ) -> "pd.Series[float]":
     """Return `calculate_compounding_realised_trading_profitability` of the long positions alone."""
-    if state.portfolio.add_up_closed(_measure_closed, _Sides, "sides").all_long:
+    if _measure_returns(state.portfolio).all_long:
         return calculate_compounding_realised_trading_profitability(state, fill_time_gaps)
     returns = _read_columns(state, "returns of longs", _read_long_return)
     return _compound_realised(state, returns, fill_time_gaps=fill_time_gaps)
@@ -182,7 +208,7 @@ def calculate_short_compounding_realised_trading_profitability(
     state: State, fill_time_gaps: bool = True
 ) -> "pd.Series[float]":
     """Return `calculate_compounding_realised_trading_profitability` of the short positions alone."""
-    if state.portfolio.add_up_closed(_measure_closed, _Sides, "sides").all_short:
+    if _measure_returns(state.portfolio).all_short:
         return calculate_compounding_realised_trading_profitability(state, fill_time_gaps)
     returns = _read_columns(state, "returns of shorts", _read_short_return)
     return _compound_realised(state, returns, fill_time_gaps=fill_time_gaps)
