@@ -156,8 +156,8 @@ FUNCTIONS: dict[str, Callable[[State], object]] = {
 }
 
 READING = re.compile(
-    "get_|is_|has_|find_|iterate_|calculate_|compute_|check_|read_|from_|perform_integrity_check|maybe_set_vault_lockup_expiry|"
-    "correct_open_position_balance|to_dict|to_json|unknown_keys"
+    "get_|is_|has_|add_up_closed|find_|iterate_|calculate_|compute_|check_|read_|from_|perform_integrity_check|"
+    "maybe_set_vault_lockup_expiry|correct_open_position_balance|to_dict|to_json|unknown_keys"
 )
 
 

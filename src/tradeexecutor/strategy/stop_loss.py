@@ -53,8 +53,6 @@ logger = logging.getLogger(__name__)
 #: Returns the price range of a position's market since the last check; None when there is nothing to check.
 PriceRangeSource = Callable[[TradingPosition], PriceRange | None]
 
-_SPOT = TradingPairKind.spot_market_hold
-
 _TIMED = frozenset({TriggerCondition.timed_absolute, TriggerCondition.timed_relative_to_open})
 
 
@@ -66,7 +64,7 @@ def has_triggers(position: TradingPosition) -> bool:
         or position.trailing_stop_loss_pct is not None
         or bool(position.pending_trades)
         # It can be liquidated. Asking about the usual kind would take longer than all the rest.
-        or ((kind := position.pair.kind) is not _SPOT and kind.is_leverage())
+        or ((kind := position.pair.kind) is not TradingPairKind.spot_market_hold and kind.is_leverage())
     )
 
 
@@ -326,11 +324,8 @@ def _find_conditions(
     conditions: list[Condition] = []
     for trigger in trade.triggers or ():
         # An order that lapses inside the candle was still valid at its start, but not at its close.
-        if (
-            trigger.is_expired(ts)
-            if prices.start is None or meets_close_only
-            else _is_expired_by(trigger, prices.start)
-        ):
+        start = None if meets_close_only else prices.start
+        if trigger.is_expired(ts) if start is None else _is_expired_by(trigger, start):
             continue
         if trigger.condition in _TIMED:
             # A timed trigger needs a price of its time, which is not known inside a candle.

@@ -16,7 +16,8 @@ from tests.kit.trader import DAY, WETH_USDC, Trader, new_state
 from tests.kit.whole import make_whole_state
 from tradeexecutor.state.codec import kept_groups
 from tradeexecutor.state.codec.codec import Serialisable
-from tradeexecutor.state.codec.kept_groups import GROUP_SIZE, LONG_LIST, UNKEPT_SAVES, KeptGroups
+from tradeexecutor.state.codec.kept_groups import GROUP_SIZE, UNKEPT_SAVES, KeptGroups
+from tradeexecutor.state.codec.kept_lists import LONG_LIST
 from tradeexecutor.state.errors import BadStateData, TradeExecutorError
 from tradeexecutor.state.state import State
 

@@ -32,7 +32,8 @@ from tradeexecutor.state.codec.encoded_values import INT_KEY_PATTERN, LEAF_FORMS
 from tradeexecutor.state.codec.encoding import encode, encode_repeated_objects_once
 from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
 from tradeexecutor.state.codec.json_text import dump, parse
-from tradeexecutor.state.codec.kept_groups import KeptGroups, KeptLists
+from tradeexecutor.state.codec.kept_groups import KeptGroups
+from tradeexecutor.state.codec.kept_lists import KeptLists
 from tradeexecutor.state.codec.unknown_keys import note_unknown_keys
 
 __all__ = [

@@ -50,7 +50,8 @@ from tradeexecutor.state.codec.encoded_values import (
 )
 from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
 from tradeexecutor.state.codec.generated_code import compile_function
-from tradeexecutor.state.codec.kept_groups import KeptGroups, KeptLists, has_kept_texts
+from tradeexecutor.state.codec.kept_groups import KeptGroups, has_kept_texts
+from tradeexecutor.state.codec.kept_lists import KeptLists
 from tradeexecutor.state.codec.memory import has_memory_limit
 from tradeexecutor.state.codec.printing import encode_repeated_objects_once, print_numbered, print_part, printing
 from tradeexecutor.state.codec.unknown_keys import CLASSES_WITH_UNKNOWN_KEYS
