@@ -85,7 +85,7 @@ export interface Portfolio {
 /**
  * All samples, oldest first; several may have the same time.
  *
- * A backtest computes most of its samples when `portfolio` or `positions` is read for the first time.
+ * A backtest computes most of its samples when `portfolio` or `positions` is read for the first time, and writes them into a file without making objects of them.
  */
 export interface Statistics {
   /** Samples of the portfolio, oldest first. */
