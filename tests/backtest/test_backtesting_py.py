@@ -27,8 +27,7 @@ from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniv
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
-#: `make soak` has more.
-CASES = 200 if SOAK == 1 else 500 * SOAK
+CASES = 500 * SOAK
 BARS = 40
 CASH = 1_000_000
 
