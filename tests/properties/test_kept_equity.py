@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.kit.trader import CREDIT, SECOND, T0, USDC, asset, new_state, pair
 from tradeexecutor.state.balance_update import BalanceUpdate, BalanceUpdateCause, BalanceUpdatePositionType
 from tradeexecutor.state.portfolio import Portfolio
-from tradeexecutor.state.portfolio.equity import calculate_equity_for_plan
+from tradeexecutor.state.portfolio.opening import calculate_equity_for_plan
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.position.balance_totals import BalanceUpdatesById
 from tradeexecutor.state.position.grouping import SCANNED_POSITIONS, PositionsById

@@ -5,7 +5,6 @@
 *Net assets* (`calculate_net_assets`) include everything, and each dollar once.
 """
 
-import datetime
 import functools
 import operator
 from collections import defaultdict
@@ -23,7 +22,6 @@ from tradeexecutor.state.portfolio.lookup import (
     get_open_loans,
 )
 from tradeexecutor.state.position import TradingPosition
-from tradeexecutor.state.position.grouping import SCANNED_POSITIONS
 from tradeexecutor.state.position.value import get_spot_equity
 from tradeexecutor.state.trade import TradeStatus
 from tradeexecutor.state.types import USDollarAmount
@@ -62,16 +60,6 @@ def calculate_total_equity(portfolio: PortfolioFields) -> USDollarAmount:
         for position in portfolio.pending_positions.values():
             total += _get_net_assets(position)
     return total
-
-
-def calculate_equity_for_plan(portfolio: PortfolioFields, planned_at: datetime.datetime) -> USDollarAmount:
-    """Return `calculate_total_equity` for a trade of a decision; adds up many positions once for all of its trades."""
-    positions = portfolio.open_positions
-    if len(positions) > SCANNED_POSITIONS and not portfolio.pending_positions:
-        kept = portfolio.get_kept_equity().find(positions, get_cash(portfolio), planned_at)
-        if kept is not None:
-            return kept
-    return calculate_total_equity(portfolio)
 
 
 @contract_signature

@@ -27,7 +27,8 @@ from tradeexecutor.state.identifier.dust import (
     get_close_epsilon_for_pair,
     get_dust_epsilon_for_pair,
 )
-from tradeexecutor.state.portfolio.equity import calculate_equity_for_plan, calculate_total_equity
+from tradeexecutor.state.portfolio.cash import get_cash
+from tradeexecutor.state.portfolio.equity import calculate_total_equity
 from tradeexecutor.state.portfolio.fields import PortfolioFields
 from tradeexecutor.state.portfolio.ids import (
     get_next_balance_update_id,
@@ -45,7 +46,7 @@ from tradeexecutor.state.position.holdings import check_planned_sell
 from tradeexecutor.state.position.quantity import get_settled_quantity
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
 from tradeexecutor.state.trade.request import TradeRequest
-from tradeexecutor.state.types import USDollarPrice
+from tradeexecutor.state.types import USDollarAmount, USDollarPrice
 
 # Reading a member from its enum class is slow in Python 3.11.
 _IGNORE_OPEN, _OPEN, _CLOSE = TradeFlag.ignore_open, TradeFlag.open, TradeFlag.close
@@ -239,6 +240,16 @@ def request_trade(
         trade.add_note(request.notes)
         position.add_notes_message(request.notes)
     return position, trade, created
+
+
+def calculate_equity_for_plan(portfolio: PortfolioFields, planned_at: datetime.datetime) -> USDollarAmount:
+    """Return `calculate_total_equity` for a trade of a decision; adds up many positions once for all of its trades."""
+    positions = portfolio.open_positions
+    if len(positions) > SCANNED_POSITIONS and not portfolio.pending_positions:
+        kept = portfolio.get_kept_equity().find(positions, get_cash(portfolio), planned_at)
+        if kept is not None:
+            return kept
+    return calculate_total_equity(portfolio)
 
 
 def _sells_the_rest(position: TradingPosition, trade: TradeExecution, quantity: Decimal | None) -> bool:
