@@ -7,49 +7,18 @@ each bar; both take turns, and the CPU time of the best of each counts.
 
 import gc
 import time
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
+from benchmarks.backtesting_cross import run_once
 from benchmarks.sources import STRATEGIES, find_hourly_candles
 from tradeexecutor.backtest.backtest_runner import load_market_data, run_backtest_for_module
-from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
 
 FEE = 0.001
 
 #: Runs of each program.
 _TURNS = 5
-
-
-def make_peer(universe: TradingStrategyUniverse) -> Callable[[], Any]:
-    """Return a run of the same strategy in backtesting.py, which returns its statistics."""
-    from backtesting import Backtest, Strategy
-    from backtesting.lib import crossover
-
-    frame = universe.get_candles(universe.get_single_pair()).to_dataframe().rename(columns=str.capitalize)
-
-    class Cross(Strategy):
-        def init(self) -> None:
-            close = self.data.Close
-            self.fast = self.I(lambda values: pd.Series(values).rolling(20).mean(), close)
-            self.slow = self.I(lambda values: pd.Series(values).rolling(60).mean(), close)
-
-        def next(self) -> None:
-            if crossover(self.fast, self.slow):  # pyright: ignore[reportArgumentType] - an array does as well
-                if not self.position:
-                    self.buy()
-            elif crossover(self.slow, self.fast) and self.position:  # pyright: ignore[reportArgumentType]
-                self.position.close()
-
-    def run() -> Any:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an order that the end of the data leaves open
-            return Backtest(frame, Cross, cash=10_000_000, commission=FEE).run()
-
-    return run
 
 
 def _measure(run: Callable[[], Any]) -> tuple[float, Any]:
@@ -63,9 +32,10 @@ def run() -> None:
     """Print bars, trades, rates and the ratio."""
     source = find_hourly_candles()
     universe = load_market_data(source, fee=FEE)
+    candles = universe.get_candles(universe.get_single_pair()).to_dataframe()
     runs: dict[str, Callable[[], Any]] = {
         "here": lambda: run_backtest_for_module(STRATEGIES / "ma_cross.py", universe=universe, progress=False),
-        "there": make_peer(universe),
+        "there": lambda: run_once(candles, FEE),
     }
     best: dict[str, tuple[float, Any]] = {}
     for _ in range(_TURNS):

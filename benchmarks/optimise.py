@@ -5,14 +5,11 @@ seconds are those of this process and of all that it started. Wall-clock times a
 mean something only on a machine that is otherwise idle, so the load of the machine is printed with them.
 """
 
-import multiprocessing
 import os
 import resource
 import time
-import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -27,11 +24,12 @@ FAST, SLOW = range(5, 55, 5), range(60, 260, 10)
 
 #: Candles of the search; the whole file takes minutes.
 BARS = 6_000
+FEE = 0.001
 
 
 def run(bars: int = BARS) -> None:
     """Print CPU and wall-clock seconds of both, the ratios, and the scaling from one to two processes."""
-    universe = _cut(load_market_data(find_hourly_candles(), fee=0.001), bars)
+    universe = _cut(load_market_data(find_hourly_candles(), fee=FEE), bars)
     count = len(FAST) * len(SLOW)
     print(f"{count} runs over {bars:,} hourly bars; load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()}")
     two = _measure(lambda: _search(universe, 2))
@@ -69,7 +67,7 @@ def _cut(universe: TradingStrategyUniverse, bars: int) -> TradingStrategyUnivers
     pair = universe.get_single_pair()
     candles = universe.get_candles(pair)
     end = candles.get_index()[min(bars, len(candles) - 1)].to_pydatetime()
-    return create_universe({pair.get_ticker(): candles.between(None, end)}, fee=0.001)
+    return create_universe({pair.get_ticker(): candles.between(None, end)}, fee=FEE)
 
 
 def _search(universe: TradingStrategyUniverse, jobs: int) -> None:
@@ -79,17 +77,8 @@ def _search(universe: TradingStrategyUniverse, jobs: int) -> None:
 
 
 def _search_with_backtesting(universe: TradingStrategyUniverse, jobs: int) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import backtesting
+    from benchmarks.backtesting_cross import search
 
-        from benchmarks.backtesting_cross import Cross
-
-        frame = universe.get_candles(universe.get_single_pair()).to_dataframe()
-        frame.columns = [str(name).capitalize() for name in frame.columns]
-        test: Any = backtesting.Backtest(frame, Cross, cash=10_000_000, commission=0.001, finalize_trades=True)
-        # It would print a progress bar, and takes a pool of as many processes as it is given.
-        backtesting.Pool = lambda *args, **keywords: multiprocessing.get_context("fork").Pool(jobs)  # type: ignore[attr-defined]
-        setattr(backtesting.backtesting, "_tqdm", lambda items, **keywords: items)  # noqa: B010
-        found = test.optimize(fast=list(FAST), slow=list(SLOW), maximize="Sharpe Ratio", max_tries=None)
-        assert np.isfinite(found["Return [%]"])
+    frame = universe.get_candles(universe.get_single_pair()).to_dataframe()
+    found = search(frame, FEE, {"fast": list(FAST), "slow": list(SLOW)}, jobs)
+    assert np.isfinite(found["Return [%]"])

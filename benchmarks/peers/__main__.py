@@ -7,6 +7,7 @@ processes of their own; what counts is the CPU time of the best.
 
 import argparse
 import datetime
+import importlib.metadata
 import json
 import os
 import platform
@@ -21,32 +22,32 @@ from typing import Any, NamedTuple
 
 import orjson
 
+import tradeexecutor
 from benchmarks.compared_work import make_random_walks
+from benchmarks.optimise import BARS, FAST, SLOW
 from benchmarks.serialisation import measure_file
 from benchmarks.sources import REPOSITORY, find_hourly_candles, find_state_files
 from tradeexecutor.backtest.backtest_runner import load_market_data
 
-FOLDER = Path(__file__).resolve().parent
 LOCK = REPOSITORY / "requirements-peers.lock"
 PAGE = REPOSITORY / "BENCHMARKS.md"
 #: The table stands between these lines of the page.
 START, END = "<!-- table of make bench-peers -->", "<!-- end of the table -->"
 
 FEE = 0.001
-#: Lengths of the averages in the search, and its bars.
-GRID = {"fast": list(range(10, 30, 10)), "slow": list(range(60, 260, 20))}
-SEARCH_BARS = 6_000
+#: Lengths of the averages in the search.
+GRID = {"fast": list(FAST), "slow": list(SLOW)}
 #: The rebalancing: pairs, days, invested share, days between two of them.
 PAIRS, DAYS, ALLOCATION, PERIOD = 200, 400, 0.98, 30
 
 
 class Work(NamedTuple):
-    """What is compared: its name, its unit, the package and script of the peer, and the arguments of both."""
+    """What is compared: its name, its unit, the package and module of the peer, and the arguments of both."""
 
     name: str
     unit: str
     package: str
-    script: str
+    module: str
     here: Sequence[str]
     there: Sequence[str]
 
@@ -69,32 +70,27 @@ def list_work(folder: Path) -> list[Work]:
     frame = universe.get_candles(universe.get_single_pair()).to_dataframe()
     candles, few, prices = (str(folder / f"{name}.csv") for name in ("candles", "few", "prices"))
     frame.to_csv(candles)
-    frame.iloc[:SEARCH_BARS].to_csv(few)
+    frame.iloc[:BARS].to_csv(few)
     import pandas as pd
 
     pd.DataFrame({name: walk["close"] for name, walk in make_random_walks(PAIRS, DAYS).items()}).to_csv(prices)
     fee, grid = str(FEE), json.dumps(GRID)
     rebalancing = [prices, fee, str(ALLOCATION), str(PERIOD)]
     cross = f"20/60 cross over {len(frame):,} bars"
-    search = f"search of {len(GRID['fast']) * len(GRID['slow'])} runs over {SEARCH_BARS:,} bars, 2 processes"
+    search = f"search of {len(GRID['fast']) * len(GRID['slow'])} runs over {BARS:,} bars, 2 processes"
     pairs = f"rebalancing of {PAIRS} pairs every {PERIOD} of {DAYS} days"
     return [
-        Work(cross, "round trips", "backtesting", "run_backtesting.py", ["once", candles, fee], ["once", candles, fee]),
-        Work(
-            search, "runs", "backtesting", "run_backtesting.py", ["search", few, fee, grid], ["search", few, fee, grid]
-        ),
-        Work(cross, "round trips", "nautilus_trader", "run_nautilus.py", ["once", candles, fee], [candles, fee]),
-        Work(pairs, "trades", "bt", "run_bt.py", ["pairs", str(PAIRS), str(DAYS), fee], rebalancing),
+        Work(cross, "round trips", "backtesting", "run_backtesting", ["once", candles, fee], ["once", candles, fee]),
+        Work(search, "runs", "backtesting", "run_backtesting", ["search", few, fee, grid], ["search", few, fee, grid]),
+        Work(cross, "round trips", "nautilus_trader", "run_nautilus", ["once", candles, fee], [candles, fee]),
+        Work(pairs, "trades", "bt", "run_bt", ["pairs", str(PAIRS), str(DAYS), fee], rebalancing),
     ]
 
 
-def measure(command: Sequence[str], turns: int) -> dict[str, Any]:
-    """Return what the best of several processes printed; raises `subprocess.CalledProcessError`."""
-    results: list[dict[str, Any]] = []
-    for _ in range(turns):
-        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=REPOSITORY)
-        results.append(json.loads(done.stdout.splitlines()[-1]))
-    return min(results, key=lambda result: result["seconds"])
+def measure(command: Sequence[str]) -> dict[str, Any]:
+    """Return what a process printed; raises `subprocess.CalledProcessError`."""
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=REPOSITORY)
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def compare(work: Work, python: Path, turns: int) -> str:
@@ -102,8 +98,8 @@ def compare(work: Work, python: Path, turns: int) -> str:
     here: list[dict[str, Any]] = []
     there: list[dict[str, Any]] = []
     for _ in range(turns):
-        here.append(measure([sys.executable, "-m", "benchmarks.peers.run_here", *work.here], 1))
-        there.append(measure([str(python), str(FOLDER / work.script), *work.there], 1))
+        here.append(measure([sys.executable, "-m", "benchmarks.peers.run_here", *work.here]))
+        there.append(measure([str(python), "-m", f"benchmarks.peers.{work.module}", *work.there]))
     best, other = (min(results, key=lambda result: result["seconds"]) for results in (here, there))
     return (
         f"| {work.name} | {work.package} {other['version']} | {best['seconds']:.2f} s | {other['seconds']:.2f} s "
@@ -119,6 +115,28 @@ def compare_with_orjson() -> list[str]:
         f"| {name}, median of {len(ratios)} | orjson {orjson.__version__} | | | **{statistics.median(column):.2f}** | |"
         for name, column in zip(names, zip(*ratios, strict=True), strict=True)
     ]
+
+
+def describe_run(load: float, turns: int) -> str:
+    """Return date, machine and versions, and what is measured, as a paragraph."""
+    packages = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("numpy", "pandas", "msgspec"))
+    return (
+        f"Seen on {datetime.date.today():%Y-%m-%d} with Python {platform.python_version()} on {_describe_processor()}, "
+        f"{os.cpu_count()} cores, load at the start {load:.1f}; here tradeexecutor {tradeexecutor.__version__}, "
+        f"{packages}. Seconds are CPU seconds of all processes of a program together, of the best of {turns} runs of "
+        "each in turn: of a whole backtest from candles in memory to its result, of a search with its processes, and "
+        "of NautilusTrader only the run of its engine."
+    )
+
+
+def _describe_processor() -> str:
+    """Return the name of the processor, where the system tells it; otherwise its kind."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
 
 
 def write_table(lines: Sequence[str], page: Path = PAGE) -> None:
@@ -155,12 +173,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 remarks.append(f"{item.name}, {item.package}: {reason}")
             print(rows[-1] if rows else remarks[-1], flush=True)
     rows += compare_with_orjson()
-    seen = (
-        f"Seen on {datetime.date.today():%Y-%m-%d}: Python {platform.python_version()}, {platform.machine()}, "
-        f"{os.cpu_count()} cores, load at the start {load:.1f}, CPU time, the best of {options.turns} processes each."
-    )
     lines = [
-        *(seen, ""),
+        *(describe_run(load, options.turns), ""),
         "| Work | Peer | Here | There | Here over there | Compared |",
         "| --- | --- | ---: | ---: | ---: | --- |",
         *rows,

@@ -1,4 +1,4 @@
-"""Rebalancing of many pairs to equal weights in bt; run by the environment of the peers.
+"""Rebalancing of many pairs to equal weights in bt; run as a module, by the environment of the peers.
 
 Arguments: a CSV file with a column of closing prices for each pair, the fee and the invested share as fractions, and
 the days between two rebalancings.
@@ -11,7 +11,8 @@ from typing import Any
 
 import bt
 import pandas as pd
-from timing import report
+
+from benchmarks.peers.timing import report
 
 
 def main(prices: str, fee: str, allocation: str, days: str) -> None:

@@ -1,4 +1,4 @@
-"""The 20/60 cross in NautilusTrader; run by the environment of the peers.
+"""The 20/60 cross in NautilusTrader; run as a module, by the environment of the peers.
 
 Arguments: a CSV file of candles, and the fee as a fraction. Only the run of the engine is timed, not the preparation of
 its data.
@@ -23,7 +23,8 @@ from nautilus_trader.model.objects import Money
 from nautilus_trader.persistence.wranglers import BarDataWrangler
 from nautilus_trader.test_kit.providers import TestInstrumentProvider
 from nautilus_trader.trading.strategy import Strategy
-from timing import report
+
+from benchmarks.peers.timing import report
 
 CASH = 10_000_000
 

@@ -210,12 +210,15 @@ def _align(
 
 
 def _are_same(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.bool_]:
+    same = (a == b) | (np.isnan(a) & np.isnan(b))
+    if same.all():  # nearly always
+        return same
     finite = np.abs(a[np.isfinite(a)])
     scale = float(np.median(finite)) if len(finite) else 0.0
     with np.errstate(invalid="ignore", over="ignore"):
         close = np.abs(a - b) <= _RELATIVE_TOLERANCE * np.minimum(np.abs(a), np.abs(b)) + _SCALE_TOLERANCE * scale
     # The distance of infinities is undefined, so they are compared by equality.
-    return (a == b) | (close & np.isfinite(a) & np.isfinite(b)) | (np.isnan(a) & np.isnan(b))
+    return same | (close & np.isfinite(a) & np.isfinite(b))
 
 
 def _to_value(number: float) -> float | None:
