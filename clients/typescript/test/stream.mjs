@@ -1,5 +1,5 @@
-// Follows the stream of a server, loses connections and patches at random, and prints each save as a line of JSON until
-// one has the name "The end": `node stream.mjs URL SEED`
+// Follows the stream of a server, loses connections at random and each twelfth patch, and prints each save as a line of
+// JSON until one has the name "The end": `node stream.mjs URL SEED`
 import { followState } from "../dist/index.js";
 
 const [url, seed] = process.argv.slice(2);
@@ -10,6 +10,7 @@ let state = Number(seed);
 const dice = () => (state = (state * 1103515245 + 12345) % 2147483648) / 2147483648;
 
 let connections = 0;
+let patches = 0;
 let lost = 0;
 const gaps = { before: 0, patch: 0, heartbeat: 0 };
 
@@ -26,7 +27,7 @@ async function fetchBadly(url, options) {
   const breaking = new TransformStream({
     transform(piece, controller) {
       if (left-- > 0) {
-        const isLost = dice() < 0.05 && isWholePatch(new TextDecoder().decode(piece));
+        const isLost = isWholePatch(new TextDecoder().decode(piece)) && ++patches % 12 === 0;
         lost += Number(isLost);
         controller.enqueue(isLost ? new TextEncoder().encode(": lost\n\n") : piece);
       } else {
