@@ -26,8 +26,8 @@ from typing import Any, NamedTuple, cast
 
 import orjson
 
-from tradeexecutor.state.codec.codec import dump
 from tradeexecutor.state.codec.json_patch import format_pointer
+from tradeexecutor.state.codec.json_text import dump, trim
 from tradeexecutor.state.codec.kept_groups import count_same
 
 __all__ = [
@@ -304,8 +304,8 @@ def _make_entry_part(container: dict[str, Any], key: str, path: str, target: _Ta
         tree = {key: orjson.loads(dump(value)) if type(value) is orjson.Fragment else value}
         _split_entry(tree, key, tree[key], path, target)
         if target.containers:
-            return Part(key, dump(tree))
-    return Part(key, dump({key: value}))
+            return Part(key, trim(dump(tree)))
+    return Part(key, trim(dump({key: value})))
 
 
 def _make_pages(container: Any, path: str, target: _Target) -> list[Part]:
@@ -318,7 +318,7 @@ def _make_pages(container: Any, path: str, target: _Target) -> list[Part]:
     for start in range(same - same % page, len(table.entries), page):
         entries = table.entries[start : start + page]
         body = dict(zip(table.keys[start : start + page], entries, strict=True)) if is_dict else entries
-        table.parts.append(Part(None, dump(body)))
+        table.parts.append(Part(None, trim(dump(body))))
     target.known.set_table(path, table, same)
     return table.parts
 

@@ -12,7 +12,7 @@ from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
 from tradeexecutor.state.codec.memory import has_memory_limit, print_in_pieces, require_memory
 from tradeexecutor.state.errors import BadStateData, InvalidStateFile
 
-__all__ = ["dump", "parse"]
+__all__ = ["dump", "parse", "trim"]
 
 
 def parse(text: str | bytes, path: Path | None = None) -> Any:
@@ -34,6 +34,14 @@ def parse(text: str | bytes, path: Path | None = None) -> Any:
         if not text.strip():
             raise InvalidStateFile("it is empty", path) from e
         raise InvalidStateFile(f"not valid JSON: {e}", path) from e
+
+
+def trim(text: bytes) -> bytes:
+    """Return a copy of a text that is kept.
+
+    orjson returns a text in a buffer of at least 4 kB, or up to twice as large as a longer text.
+    """
+    return b"%b" % text
 
 
 def dump(tree: Any) -> bytes:

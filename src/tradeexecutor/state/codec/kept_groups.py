@@ -21,6 +21,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 import orjson
 
 from tradeexecutor.state.codec.fingerprint import Fingerprint, SharedObjects, are_identical, take_fingerprint
+from tradeexecutor.state.codec.json_text import trim
 
 __all__ = [
     "GROUP_SIZE",
@@ -416,7 +417,7 @@ def _encode_group(group: _Group, encode_item: Callable[[Any], Any], most: int) -
     if group.fingerprint is None:
         return data
     try:
-        texts = [*map(orjson.dumps, data)]
+        texts = [trim(orjson.dumps(entry)) for entry in data]
     except TypeError:
         return data  # the state cannot be saved; whoever writes all of it says where and why
     size = sum(map(len, texts))
