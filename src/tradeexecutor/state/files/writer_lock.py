@@ -5,34 +5,84 @@ import errno
 import json
 import os
 import socket
+import threading
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from filelock import FileLock, Timeout
+from filelock import lock_descriptor, unlock_descriptor
 
 from tradeexecutor.state.errors import StoreLocked
 
 #: Time to wait for a process that is about to end, as when a strategy is restarted, seconds.
 _LOCK_TIMEOUT = 0.5
 
+#: Time between two attempts, seconds.
+_POLL_INTERVAL = 0.05
 
-class _LockedFile:
-    """The file of a lock. It is a separate object so that a lock without references is released at once.
+#: A link is not followed, and another program that has the file open does not make the opening wait.
+_OPEN_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
-    It is written through the locked descriptor and never by name, because the name may be a link by then.
+
+class _OpenDescriptors:
+    """Descriptors of the lock files that this process has open.
+
+    A forked child gets copies of them, with which a file would stay locked after the end of its parent. It closes them.
     """
+
+    #: Held while a descriptor is opened or closed, so that no child gets one that is not known.
+    gate = threading.RLock()
+    known: ClassVar[set[int]] = set()
+
+
+def _close_copies() -> None:
+    for descriptor in _OpenDescriptors.known:
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
+    _OpenDescriptors.known.clear()
+    _OpenDescriptors.gate.release()
+
+
+os.register_at_fork(
+    before=_OpenDescriptors.gate.acquire,
+    after_in_parent=_OpenDescriptors.gate.release,
+    after_in_child=_close_copies,
+)
+
+
+class _LockFile:
+    """An open lock file. It is closed, and with that released, when there is no reference to it.
+
+    It is written through its descriptor and never by name, because the name may be a link by then.
+    """
+
+    #: Status of the file when it was locked.
+    _status: os.stat_result
 
     def __init__(self, path: Path):
         self._path = path
-        #: Device and inode of the file that is locked.
-        self._inode: tuple[int, int] | None = None
+        self._process = os.getpid()
         self._descriptor = -1
+        with _OpenDescriptors.gate:
+            self._descriptor = _open(path)
+            _OpenDescriptors.known.add(self._descriptor)
 
-    def remember(self, descriptor: int) -> None:
-        """Record which file was locked; the descriptor is valid until the lock is released."""
-        status = os.fstat(descriptor)
-        self._inode = status.st_dev, status.st_ino
-        self._descriptor = descriptor
+    def __del__(self) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        if self._descriptor >= 0 and self._process == os.getpid():
+            with _OpenDescriptors.gate:
+                _OpenDescriptors.known.discard(self._descriptor)
+                os.close(self._descriptor)
+                self._descriptor = -1
+
+    def lock(self) -> bool:
+        """Lock the file; returns False if another process has locked or deleted it."""
+        if not lock_descriptor(self._descriptor, blocking=False):
+            return False
+        self._status = os.fstat(self._descriptor)
+        return self._status.st_nlink > 0
 
     def write(self, text: str) -> None:
         """Replace the content, which is only for people; errors such as a full disk are ignored."""
@@ -42,15 +92,30 @@ class _LockedFile:
 
     def give_to(self, user: int, group: int) -> None:
         """Set owner and group of the file."""
-        os.fchown(self._descriptor, user, group)
+        if (self._status.st_uid, self._status.st_gid) != (user, group):
+            os.fchown(self._descriptor, user, group)
 
     def is_in_place(self) -> bool:
-        """Return True if the locked file is still the one at its path."""
+        """Return True if this is still the file at its path."""
         try:
             status = os.lstat(self._path)
         except OSError:
             return False
-        return self._inode == (status.st_dev, status.st_ino)
+        return os.path.samestat(status, self._status)
+
+    def release(self) -> None:
+        """Release the lock, even if another process has a copy of the descriptor, and close the file."""
+        unlock_descriptor(self._descriptor)
+        self._close()
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, _OPEN_FLAGS | os.O_CREAT, 0o666)
+    except PermissionError:
+        if not path.exists():
+            raise
+        return os.open(path, _OPEN_FLAGS)  # in a folder such as /tmp, only the owner of a file may pass `O_CREAT`
 
 
 class WriterLock:
@@ -78,21 +143,10 @@ class WriterLock:
 
     def _reset(self) -> None:
         self._process = os.getpid()
-        #: The lock and its file, from their first use on: most programs only read the state.
-        self._made: dict[None, tuple[FileLock, _LockedFile]] = {}
-
-    def _get_lock(self) -> tuple[FileLock, _LockedFile]:
-        """Return the lock and its file, the same ones for all threads."""
-        made = self._made.get(None)
-        if made is None:
-            path = self._path.with_name(f"{self._path.name}.lock")
-            file = _LockedFile(path)
-            # A soft lock would outlive a crashed process and refuse its restart.
-            lock = FileLock(
-                path, timeout=_LOCK_TIMEOUT, thread_local=False, fallback_to_soft=False, on_acquired=file.remember
-            )
-            made = self._made.setdefault(None, (lock, file))  # another thread may have been faster
-        return made
+        #: Held while a thread acquires or releases the lock.
+        self._mutex = threading.RLock()
+        #: The locked file; None while this object has not locked it.
+        self._file: _LockFile | None = None
 
     def after_fork(self) -> bool:
         """Forget the lock of the parent process; returns False in the process that created this object."""
@@ -104,10 +158,8 @@ class WriterLock:
     @property
     def is_held(self) -> bool:
         """True if this object holds the lock in this process, and the locked file is still at its path."""
-        if not self._made or self._process != os.getpid():
-            return False
-        lock, file = self._get_lock()
-        return lock.is_locked and file.is_in_place()
+        file = self._file
+        return file is not None and self._process == os.getpid() and file.is_in_place()
 
     def acquire(self) -> None:
         """Become the only writer; does nothing when this object already holds the lock.
@@ -122,30 +174,51 @@ class WriterLock:
             The lock file cannot be written, or the file system has no locks.
         """
         self.after_fork()
-        if self.is_held:
-            return
-        lock, file = self._get_lock()
-        if lock.is_locked:
-            lock.release(force=True)  # its file was deleted or replaced, so other processes cannot see this lock
-        if not self._path.parent.is_dir():  # the lock would create the folder
-            raise FileNotFoundError(errno.ENOENT, "no such folder for the state file", str(self._path.parent))
-        try:
-            lock.acquire()
-        except (Timeout, RuntimeError):  # RuntimeError in a signal handler that interrupts this method
-            raise StoreLocked(self._path, describe_holder(self._path)) from None
-        file.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
-        if os.geteuid() == 0 and self._like.exists():  # root must not lock out the user of the strategy
-            owner = self._like.stat()
-            file.give_to(owner.st_uid, owner.st_gid)
+        with self._mutex:
+            if self.is_held:
+                return
+            self._file = None  # its file was deleted or replaced, so other processes cannot see this lock
+            file = self._wait_for_lock()
+            if file is None:
+                return
+            file.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
+            if os.geteuid() == 0:  # root must not lock out the user of the strategy
+                with contextlib.suppress(FileNotFoundError):
+                    owner = os.stat(self._like)
+                    file.give_to(owner.st_uid, owner.st_gid)
+            self._file = file
+
+    def _wait_for_lock(self) -> _LockFile | None:
+        """Return the locked file; None if a signal handler has acquired this lock meanwhile."""
+        path = self._path.with_name(f"{self._path.name}.lock")
+        deadline = time.monotonic() + _LOCK_TIMEOUT
+        while True:
+            try:
+                file = _LockFile(path)
+            except BlockingIOError:  # another program has a lease of the file
+                file = None
+            except (FileNotFoundError, NotADirectoryError):
+                folder = str(self._path.parent)
+                raise FileNotFoundError(errno.ENOENT, "no such folder for the state file", folder) from None
+            if file is not None and file.lock():
+                return file
+            del file  # so that it is closed
+            if self.is_held:
+                return None
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise StoreLocked(self._path, describe_holder(self._path))
+            time.sleep(min(_POLL_INTERVAL, left))
 
     def release(self) -> None:
         """Release the lock; does nothing when it is not held."""
-        if not self._made or self._process != os.getpid():
+        if self._process != os.getpid():
             return
-        lock, file = self._get_lock()
-        if lock.is_locked:
-            file.write("")
-            lock.release(force=True)  # also if several threads have acquired it at the same moment
+        with self._mutex:
+            file, self._file = self._file, None
+            if file is not None:
+                file.write("")
+                file.release()
 
 
 def describe_holder(path: Path) -> str:
