@@ -34,14 +34,16 @@ def read_file(path: Path, limit: int = MAX_FILE_SIZE) -> bytes:
     OSError
         It cannot be read.
     """
-    require_regular_file(path.stat(), path)  # opening a pipe would wait for its writer
-    with path.open("rb") as file:
+    require_regular_file(os.stat(path), path)  # opening a pipe would wait for its writer
+    with open(path, "rb", buffering=0) as file:
         status = os.fstat(file.fileno())
         require_regular_file(status, path)
         size = status.st_size
         if size > limit:
             raise InvalidStateFile(f"it has {size:,} bytes, the largest state has {limit:,}", path)
         content = file.read(size + 1)
+        while len(content) < size and (more := file.read(size + 1 - len(content))):
+            content += more
     if len(content) != size:
         raise InvalidStateFile(f"its size changed from {size:,} bytes while it was read", path)
     return content

@@ -9,10 +9,10 @@ import contextlib
 import errno
 import os
 import re
-from collections.abc import Iterable
 from pathlib import Path
 
 from tradeexecutor.state.files.access import give_access
+from tradeexecutor.state.files.folders import list_names
 from tradeexecutor.state.files.links import resolve_links
 from tradeexecutor.state.files.syscalls import OS_FILES, FileLayer
 
@@ -193,11 +193,7 @@ def _name_once(temporary: Path, target: Path, files: FileLayer) -> None:
 def find_temporary_files(path: Path) -> list[Path]:
     """Return the temporary files of running and dead writers of `path`, sorted by name."""
     pattern = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{16}}\.tmp")
-    return sorted(item for item in _list_folder(path.parent) if pattern.fullmatch(item.name))
-
-
-def _list_folder(folder: Path) -> Iterable[Path]:
-    return folder.iterdir() if folder.is_dir() else ()
+    return [path.parent / name for name in sorted(list_names(path.parent)) if pattern.fullmatch(name)]
 
 
 def _write_all(files: FileLayer, descriptor: int, content: bytes | memoryview) -> None:

@@ -10,6 +10,7 @@ that of the save in UTC, for people. `BackupPolicy` defines how many are kept.
 that cannot be undone, and by a store before it overwrites a file that it did not write. They are never removed.
 """
 
+import contextlib
 import datetime
 import errno
 import filecmp
@@ -28,6 +29,7 @@ from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.files.access import make_folder_beside
 from tradeexecutor.state.files.checksum_header import HEAD_SIZE, read_checksum_header
 from tradeexecutor.state.files.durable_file import copy_durably, keep_under
+from tradeexecutor.state.files.folders import list_names
 from tradeexecutor.state.files.links import resolve_links
 from tradeexecutor.state.files.syscalls import OS_FILES, FileLayer
 
@@ -86,10 +88,8 @@ class BackupFolder:
 
     def list_backups(self) -> list[Backup]:
         """Return the backups, oldest first."""
-        if not self.folder.is_dir():
-            return []
-        found = ((BACKUP_NAME.fullmatch(path.name), path) for path in self.folder.iterdir())
-        return sorted(Backup(int(match[1]), path) for match, path in found if match)
+        found = [match for match in map(BACKUP_NAME.fullmatch, list_names(self.folder)) if match]
+        return sorted(Backup(int(match[1]), self.folder / match[0]) for match in found)
 
     def has_current(self, backups: list[Backup]) -> bool:
         """Return True if the newest backup is the state file itself, which a failed save leaves."""
@@ -101,7 +101,7 @@ class BackupFolder:
         Parameters
         ----------
         backups, is_current
-            What `list_backups` and `has_current` return.
+            What `list_backups` and `has_current` return; the new backup is appended to the list.
 
         Raises
         ------
@@ -114,16 +114,13 @@ class BackupFolder:
         if not is_current:
             time = datetime.datetime.fromtimestamp(self._path.stat().st_mtime, datetime.UTC)
             name = f"{number:08}-{time:%Y-%m-%dT%H-%M-%SZ}{self._path.suffix}"
-            keep_under(self._path, self.folder / name, self._files)
+            backup = Backup(number, self.folder / name)
+            keep_under(self._path, backup.path, self._files)
+            backups.append(backup)
         self._files.flush_folder(self.folder)
 
-    def restrict(self, backups: list[Backup] | None = None) -> None:
+    def restrict(self, backups: list[Backup]) -> None:
         """Remove access to the backups from users who may no longer read the state.
-
-        Parameters
-        ----------
-        backups
-            What `list_backups` returns, if the caller knows it.
 
         Raises
         ------
@@ -133,7 +130,7 @@ class BackupFolder:
         allowed = stat.S_IMODE(self._path.stat().st_mode)
         if allowed == self._restricted_to:
             return
-        for backup in self.list_backups() if backups is None else backups:
+        for backup in backups:
             mode = stat.S_IMODE(backup.path.lstat().st_mode)
             if mode & ~allowed:
                 descriptor = os.open(backup.path, os.O_RDONLY | os.O_NOFOLLOW)
@@ -143,20 +140,19 @@ class BackupFolder:
                     os.close(descriptor)
         self._restricted_to = allowed
 
-    def prune(self, policy: BackupPolicy) -> list[Backup]:
-        """Remove the backups that the policy does not keep, and return the others.
+    def prune(self, policy: BackupPolicy, backups: list[Backup]) -> None:
+        """Remove the backups that the policy does not keep, also from the list of them.
 
         A backup that cannot be removed stays until the next time.
         """
-        backups = self.list_backups()
         for backup in select_superfluous(backups, policy):
             try:
-                self._files.unlink(backup.path)
+                with contextlib.suppress(FileNotFoundError):  # somebody else has removed it meanwhile
+                    self._files.unlink(backup.path)
             except OSError as error:
                 logger.warning("an old backup cannot be removed: %s", error)
             else:
                 backups.remove(backup)
-        return backups
 
 
 def select_superfluous(backups: list[Backup], policy: BackupPolicy) -> list[Backup]:
@@ -273,7 +269,5 @@ def find_kept_originals(path: Path) -> list[Path]:
     """Return the kept originals of a state file, sorted by suffix and number."""
     pattern = make_kept_name_pattern(path)
     folder = path.parent
-    if not folder.is_dir():
-        return []
-    found = [match for match in map(pattern.fullmatch, os.listdir(folder)) if match]
+    found = [match for match in map(pattern.fullmatch, list_names(folder)) if match]
     return [folder / name for _, _, name in sorted((match[1], int(match[3]), match[0]) for match in found)]

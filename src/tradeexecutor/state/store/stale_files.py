@@ -5,7 +5,6 @@ of the writer lock: if they are older than the lock of this process, their proce
 before a change of the state, without the lock, so a temporary file of such a copy counts as left only after an hour.
 """
 
-import os
 import re
 import stat
 import time
@@ -13,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tradeexecutor.state.files.compressed_copy import get_compressed_path
+from tradeexecutor.state.files.folders import list_names
 from tradeexecutor.state.store.archive import get_folder_beside
 from tradeexecutor.state.store.backups import BACKUP_NAME, BackupFolder, make_kept_name_pattern
 
@@ -64,11 +64,10 @@ def _find_in_folder(path: Path, locked_since: float) -> list[Path]:
 
 def _list_temporary_files(folder: Path) -> Iterator[tuple[Path, str]]:
     """Yield each temporary file of a folder with the name of the file that it would have become."""
-    if folder.is_dir():
-        for name in os.listdir(folder):
-            match = _TEMPORARY.fullmatch(name) if name.startswith(".") else None
-            if match:
-                yield folder / name, match["name"]
+    for name in list_names(folder):
+        match = _TEMPORARY.fullmatch(name) if name.startswith(".") else None
+        if match:
+            yield folder / name, match["name"]
 
 
 def _is_older(path: Path, since: float) -> bool:

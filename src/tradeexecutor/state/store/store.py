@@ -200,7 +200,7 @@ class JSONFileStore(StateStore):
                 replacement = Replacement(self._target, files=self._files)
                 state.last_updated_at = utc_now()
                 text = state.to_json_bytes()
-                self._save(text, replacement, state.last_updated_at)
+                backups = self._save(text, replacement, state.last_updated_at)
             except BaseException as error:
                 in_place = replacement is not None and replacement.is_in_place
                 if in_place:
@@ -215,12 +215,12 @@ class JSONFileStore(StateStore):
                 if isinstance(error, OSError):
                     raise SaveFailed(self.path, error, in_place=in_place, advice=get_advice(error)) from error
                 raise
-            self._tidy()
+            self._tidy(backups)
         if self.on_save is not None:
             self.on_save(state)
 
-    def _save(self, text: bytes, replacement: Replacement, saved_at: datetime.datetime | None) -> None:
-        """Replace the file, and keep the old one as a backup."""
+    def _save(self, text: bytes, replacement: Replacement, saved_at: datetime.datetime | None) -> list[Backup]:
+        """Replace the file, keep the old one as a backup, and return the backups."""
         old = self._look_at_file()
         head, rest = make_checksum_header(text, old.number + 1)
         replacement.like = old.like
@@ -237,6 +237,7 @@ class JSONFileStore(StateStore):
         self._known = self._examined = _identify(self._target)
         self._number = old.number + 1
         self._snapshots.acknowledge(head, rest, saved_at)
+        return old.backups
 
     def _look_at_file(self) -> "_OldFile":
         """Return number and identity of the file to replace, and whether it has to be kept."""
@@ -251,16 +252,19 @@ class JSONFileStore(StateStore):
             if self._known is not None and now != self._known:
                 logger.warning("%s was changed by something that does not heed its lock", self.path)
                 keep_as = keep_as or "overwritten"
-        is_backed_up = self._backup_folder.has_current(backups)
+        # A backup has at least the number of its file.
+        is_backed_up = last >= self._number and self._backup_folder.has_current(backups)
         number = max(last if is_backed_up else last + 1, self._number)
         return _OldFile(number, backups, exists=True, is_backed_up=is_backed_up, keep_as=keep_as)
 
-    def _tidy(self) -> None:
+    def _tidy(self, backups: list[Backup]) -> None:
         """Do the work that a complete save does not need. After an error it is tried again with the next save."""
         try:
             if self.compressed:
                 write_compressed_copy(self._target, self._target.read_bytes(), self._files)
-            self._backup_folder.restrict(None if self.backups is None else self._backup_folder.prune(self.backups))
+            if self.backups is not None:
+                self._backup_folder.prune(self.backups, backups)
+            self._backup_folder.restrict(backups)
             if not self._is_tidy:
                 for path in find_stale_files(self._target, self._locked_since):
                     self._files.unlink(path)
@@ -313,7 +317,8 @@ class JSONFileStore(StateStore):
     def _is_led_elsewhere(self) -> bool:
         """Return True if a symbolic link in the path leads to another file than the one of this store."""
         with contextlib.suppress(OSError):  # one of the files does not exist
-            if self._named.samefile(self._target):
+            found = os.stat(self._named)
+            if self._named == self._target or os.path.samestat(found, os.stat(self._target)):
                 return False
         return resolve_links(self._named) != self._target
 
@@ -383,7 +388,7 @@ def _examine(path: Path, *, is_loaded: bool) -> tuple[int, str | None]:
     NewerStateFile
         A newer program has written it.
     """
-    with path.open("rb") as file:
+    with open(path, "rb", buffering=0) as file:
         head = file.read(HEAD_SIZE)
     header = read_checksum_header(head)
     found = _VERSION.match(head, header.length) if header else None
