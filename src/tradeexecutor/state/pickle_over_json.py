@@ -255,7 +255,7 @@ class _Interpreter:
         if self.data[:1] != b"\x80" or self.data[1] not in (4, 5):
             raise _Unsupported
         self.position = 2
-        while (code := self.take(1)[0]) != 0x2E:  # STOP
+        while (code := self.take_byte()) != 0x2E:  # STOP
             instruction = _INSTRUCTIONS.get(code)
             if instruction is None:
                 raise _Unsupported
@@ -275,8 +275,12 @@ class _Interpreter:
     def skip_frame(self) -> None:
         self.take(8)
 
+    def take_byte(self) -> int:
+        self.position += 1
+        return self.data[self.position - 1]  # after the end, an `IndexError` as for a value that is missing
+
     def take_int(self, size: int) -> int:
-        return int.from_bytes(self.take(size), "little")
+        return int.from_bytes(self.take(size), "little") if size > 1 else self.take_byte()
 
     def push(self, value: Any) -> None:
         self.stack.append(value)
@@ -363,11 +367,11 @@ class _Interpreter:
 
 
 def _text(size: int) -> Callable[[_Interpreter], None]:
-    return lambda vm: vm.push(str(vm.take(vm.take_int(size)), "utf-8", "surrogatepass"))
+    return lambda vm: vm.stack.append(str(vm.take(vm.take_int(size)), "utf-8", "surrogatepass"))
 
 
 def _bytes(size: int) -> Callable[[_Interpreter], None]:
-    return lambda vm: vm.push(vm.take(vm.take_int(size)))
+    return lambda vm: vm.stack.append(vm.take(vm.take_int(size)))
 
 
 def _long(size: int) -> Callable[[_Interpreter], None]:
