@@ -205,6 +205,15 @@ def test_a_position_with_an_object_that_may_change_unnoticed_is_computed_every_t
     assert [ask() for _ in range(4)] == [[1]] * 4
 
 
+def test_data_that_contains_itself_does_not_disturb_figures():
+    state = trade_and_close(1)
+    data: dict[str, object] = {}
+    data["x"] = data
+    state.portfolio.closed_positions[1].other_data = data
+    ask = count_calls(state)
+    assert [ask() for _ in range(3)] == [[1]] * 3
+
+
 def test_a_search_for_changes_is_shared_only_inside_the_block():
     state = trade_and_close(1)
     ask = count_calls(state)

@@ -97,6 +97,7 @@ def _double(value: Any) -> Any:
 EDITS: dict[str, Edit] = {
     "price": _assign(_itself, "last_token_price", _double),
     "no price": _assign(_itself, "last_token_price", lambda price: float("nan")),
+    "minus zero as price": _assign(_itself, "last_token_price", lambda price: -0.0),
     "an integer as price": _assign(_itself, "last_token_price", int),
     "frozen_at": _assign(_itself, "frozen_at", lambda when: datetime.datetime(2024, 1, 1)),
     "executed quantity": _assign(_first_trade, "executed_quantity", lambda quantity: quantity and quantity / 2),
@@ -180,7 +181,7 @@ def _run_in_full(seed: int, edits: dict[int, str]) -> tuple[object, object]:
 
 @pytest.mark.parametrize("edit", EDITS)
 def test_an_edit_is_seen_by_the_next_sample(edit: str):
-    for seed, cycle in ((3, 30), (4, 31), (6, 40), (8, BARS - 1), (9, BARS - 1)):
+    for seed, cycle in ((3, 30), (4, 35), (6, 40), (8, BARS - 1), (9, BARS - 1)):
         assert _run(seed, {cycle: edit}) == _run_in_full(seed, {cycle: edit})
 
 

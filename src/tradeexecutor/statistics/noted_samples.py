@@ -73,6 +73,8 @@ class Segment:
             return [0] * len(self.times)
         values = map(self.get_values, range(len(self.holdings)))
         equities = next(values)
+        if 0.0 in equities:  # that loop begins with 0, so that it never gives -0.0
+            equities = [0 + equity for equity in equities]
         for column in values:  # in the order of a loop over the positions; `sum` may round otherwise
             equities = [equity + value for equity, value in zip(equities, column, strict=True)]
         return equities

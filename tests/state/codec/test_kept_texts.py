@@ -5,6 +5,7 @@ import dataclasses
 import datetime
 import pickle
 import random
+import threading
 from typing import Any
 
 import orjson
@@ -19,6 +20,7 @@ from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.codec.kept_groups import GROUP_SIZE, UNKEPT_SAVES, KeptGroups
 from tradeexecutor.state.codec.kept_lists import LONG_LIST
 from tradeexecutor.state.errors import BadStateData, TradeExecutorError
+from tradeexecutor.state.portfolio.lookup import comparing_closed_once
 from tradeexecutor.state.state import State
 
 DAY_ONE = datetime.datetime(2031, 1, 1)
@@ -78,6 +80,34 @@ def test_an_item_that_moves_to_the_next_list_is_noticed():
     first, second = position.other_data["a"]
     second.append(first.pop())
     assert save(state) == save_without_texts(state)
+
+
+def test_numbers_as_keys_that_become_text_are_noticed():
+    state = make_closed_state()
+    position = next(iter(state.portfolio.closed_positions.values()))
+    data = {1: "x"}
+    position.other_data = {"a": data}
+    keep_texts(state)
+    data.clear()
+    data |= {"a": "x", "b": 1}  # pyright: ignore[reportArgumentType]
+    assert save(state) == save_without_texts(state)
+
+
+def test_a_table_that_somebody_still_prints_stays_as_it_is(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(kept_groups, "MAX_NEW_ENTRIES", 2)  # the rest is encoded in every call
+    table = {number: {"number": number} for number in range(5)}
+    kept = KeptGroups()
+    for _ in range(UNKEPT_SAVES):
+        assert kept.encode(table, dict) is None
+    before = kept.encode(table, dict)
+    seen: list[bytes] = []
+
+    def encode(entry: dict[str, int]) -> dict[str, int]:
+        seen.append(orjson.dumps(before))
+        return dict(entry)
+
+    kept.encode(table, encode)
+    assert set(seen) == {orjson.dumps(table, option=orjson.OPT_NON_STR_KEYS)}
 
 
 def test_a_replaced_pair_is_noticed_in_all_positions():
@@ -165,6 +195,30 @@ def test_an_object_that_may_change_unnoticed_is_encoded_in_every_save():
     position.other_data["map"] = Text("x")  # pyright: ignore[reportOptionalSubscript]
     keep_texts(state)
     assert save(state) == save_without_texts(state)
+
+
+def test_a_save_does_not_use_what_another_thread_has_found():
+    state = make_closed_state()
+    for _ in range(2):
+        state.portfolio.get_closed_profit_usd()
+    keep_texts(state)
+    compares, ends = threading.Event(), threading.Event()
+
+    def read() -> None:
+        with comparing_closed_once(state.portfolio):
+            state.portfolio.get_closed_profit_usd()
+            compares.set()
+            ends.wait(60)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    assert compares.wait(60)
+    try:
+        state.portfolio.closed_positions[1].notes = "changed"
+        assert save(state) == save_without_texts(state)
+    finally:
+        ends.set()
+        reader.join()
 
 
 def test_the_first_saves_share_the_work_of_keeping_texts(monkeypatch: pytest.MonkeyPatch):

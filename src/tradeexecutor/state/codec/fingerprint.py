@@ -156,8 +156,8 @@ def are_identical(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
 class _Parts:
     """What is inside an object: records, containers with and without entries, and shared objects by id.
 
-    `keyed` has the dictionaries with text keys among `owners`. `tables` has containers without entries that have
-    attributes of their own, which `gc` lists.
+    `keyed` has the dictionaries among `owners` whose keys are compared in addition. `tables` has containers without
+    entries that have attributes of their own, which `gc` lists.
     """
 
     __slots__ = ("empty", "keyed", "owners", "records", "shared", "tables")
@@ -181,7 +181,7 @@ def take_fingerprint(value: Any, *, is_shared: bool = False) -> Fingerprint | No
     """
     try:
         return Fingerprint(value, is_shared=is_shared)
-    except _NotWatchable:
+    except (_NotWatchable, RecursionError):  # what contains itself cannot be written, but figures do not depend on it
         return None
 
 
@@ -226,7 +226,8 @@ def _collect(value: Any, parts: _Parts, *, is_shared: bool = False) -> None:
             if not all(isinstance(key, _LEAVES) for key in items):
                 raise _NotWatchable
             table = cast(dict[Any, Any], items)
-            if any(isinstance(key, str) for key in table):
+            # `gc` lists {1: x} like {"a": x, "b": 1}, so the keys of free-form data are always compared.
+            if kind is dict or any(isinstance(key, str) for key in table):
                 parts.keyed.append(table)
             items = table.values()
     elif getattr(kind, "is_repeated", False) and not is_shared:

@@ -157,6 +157,21 @@ class _Known:
         self.unchanged = 0
 
 
+class _Block(threading.local):
+    """The blocks of the calling thread in which calls share one search: of no other thread, which may change entries.
+
+    Attributes
+    ----------
+    depth
+        How many blocks the thread is in, one inside the other.
+    found
+        The table in the present block, its length, and the groups that were found.
+    """
+
+    depth: int = 0
+    found: tuple[Table, int, list[_Group]] | None = None
+
+
 class KeptGroups:
     """What is kept of the entries of one table. A copy has nothing."""
 
@@ -173,9 +188,7 @@ class KeptGroups:
         self._reusable = 0
         #: Whether all keys of the table are integers; True for a list.
         self._has_plain_keys = True
-        #: The table in the present block, its length, and the groups that were found.
-        self._found: tuple[Table, int, list[_Group]] | None = None
-        self._blocks = 0
+        self._block = _Block()
         #: Entries whose fingerprints the present search has taken.
         self._new = 0
         #: Whether values were asked for, and whether that was before the present block.
@@ -232,7 +245,7 @@ class KeptGroups:
     def _start_computing(self) -> bool:
         """Return whether values may be kept; then the caller has the lock."""
         is_first, self._is_asked = not self._has_computed, True
-        if not self._blocks:
+        if not self._block.depth:
             self._has_computed = True
         return not is_first and self._lock.acquire(blocking=False)
 
@@ -242,8 +255,8 @@ class KeptGroups:
         Returns
         -------
         dict, list, None
-            Valid until the next call, and not to be changed. None if the table has to be encoded without kept texts: at
-            the first `UNKEPT_SAVES` calls, while another thread is here, and if a key is no integer.
+            None if the table has to be encoded without kept texts: at the first `UNKEPT_SAVES` calls, while another
+            thread is here, and if a key is no integer.
         """
         self._encodings += 1
         if self._encodings <= UNKEPT_SAVES or not self._lock.acquire(blocking=False):
@@ -281,7 +294,7 @@ class KeptGroups:
             if group.texts is not None and kept == place - len(group.entries):
                 kept = place
         self._encoded, self._reusable = encoded, kept
-        return encoded
+        return encoded.copy()  # another thread that reads a snapshot may come here before the caller has printed it
 
     @contextlib.contextmanager
     def comparing_once(self, *, is_last: bool = False) -> Generator[None]:
@@ -294,27 +307,30 @@ class KeptGroups:
         is_last
             Whether calls after this block make a new search although they are in an outer block.
         """
-        self._blocks += 1
+        block = self._block
+        block.depth += 1
         try:
             yield
         finally:
-            self._blocks -= 1
-            if is_last or not self._blocks:
-                self._found = None
-            if not self._blocks:
+            block.depth -= 1
+            if is_last or not block.depth:
+                block.found = None
+            if not block.depth:
                 self._has_computed = self._is_asked
 
     # --- The search for changes
 
     def _find(self, table: Table) -> list[_Group]:
         """Return the entries of the table in groups, with what is kept of those that have not changed."""
-        if self._found is not None and self._found[0] is table and self._found[1] == len(table):
-            return self._found[2]
+        block = self._block
+        last = block.found
+        if last is not None and last[0] is table and last[1] == len(table) and last[2] is self._groups:
+            return last[2]
         keys, entries = ([*table], [*table.values()]) if isinstance(table, dict) else ([], [*table])
         found = self._match(keys, entries)
         self._keys, self._entries, self._groups = keys, entries, found
-        if self._blocks:
-            self._found = table, len(table), found
+        if block.depth:
+            block.found = table, len(table), found
         return found
 
     def _match(self, keys: list[Any], entries: list[Any]) -> list[_Group]:
