@@ -312,9 +312,22 @@ def decide_trades(input):
         assert trade.executed_price == pytest.approx(price)
     result = run_backtest_for_module(strategy, candles=candles, fee=0.0, progress=False, latency=2 * MINUTE)
     assert get_trades(result)[0].executed_price == pytest.approx(103.0)
-    for wrong in ("-1", "'1s'", "True", "float('nan')"):
+    for wrong in ("-1", "'1s'", "True", "float('nan')", "1e300", "400 * 86400", "-1e-9"):
         strategy.write_text(text.format(above="", inside=f"latency = {wrong}"))
         with pytest.raises(StrategyModuleNotValid, match="latency must be"):
             read_strategy_module(strategy)
-    with pytest.raises(BacktestNotPossible, match="latency must not be negative"):
-        run({}, [flat(1.0)] * 2, -HOUR)
+    for unusable in (-HOUR, datetime.timedelta.max, "30s"):
+        with pytest.raises(BacktestNotPossible, match="latency must be"):
+            run({}, [flat(1.0)] * 2, unusable)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("latency", [0 * HOUR, 2 * MINUTE, HOUR])
+def test_a_close_of_a_part_sells_no_more_when_it_arrives(latency: datetime.timedelta):
+    def close_half(manager: PositionManager, pair: Any) -> list[TradeExecution]:
+        position = manager.get_current_position()
+        return manager.close_spot_position(position, quantity=position.get_quantity() / 2)
+
+    result = run({1: buy(), 3: with_manager(close_half)}, [flat(100.0)] * 5, latency)
+    bought, sold = get_trades(result)
+    assert (bought.executed_quantity, sold.executed_quantity) == (10, -5)
+    assert result.state.portfolio.get_cash() == 9500

@@ -232,3 +232,65 @@ def test_a_resting_order_that_fills_before_a_change_arrives():
     bought, more, sold = sorted(position_of(result).trades.values(), key=lambda trade: trade.trade_id)
     assert [trade.executed_price for trade in (bought, more, sold)] == [100.0, 96.0, pytest.approx(93.0)]
     assert float(sold.executed_quantity or 0) == pytest.approx(-20.0)
+
+
+# --- Levels given as fractions, and what replaces them
+
+
+def increase(**levels: Any) -> Any:
+    return lambda input: input.get_position_manager().adjust_position(
+        input.get_default_pair(), 500.0, None, 0.5, **levels
+    )
+
+
+@pytest.mark.parametrize(("replaces", "level"), [(False, 80.0), (True, 108.0)])
+def test_an_increase_moves_only_the_stop_loss_that_it_gives(replaces: bool, level: float):
+    """A purchase of more at 120 keeps the stop loss of 80, although it says 90 % for the case that there is none."""
+    bars: list[Bar] = [flat(100), flat(100), flat(120), flat(120)]
+    more = increase(stop_loss=0.9, override_stop_loss=replaces)
+    result = run(bars, {1: buy(stop_loss_usd=80.0), 2: more}, DAY)
+    assert position_of(result).stop_loss == pytest.approx(level if replaces else 80.0)
+
+
+def test_a_stop_loss_that_is_replaced_on_the_way_does_not_follow_the_fill():
+    """Order and change wait for the same open of 120: the level of 95 was given in USD, and stays."""
+    candles = make_candles([flat(100), flat(100), flat(120), flat(120)], bucket=DAY, skip=(2, 3))
+    steady = make_candles([flat(50)] * 6, bucket=DAY)
+
+    def plan(input: StrategyInput) -> list[TradeExecution]:
+        manager = input.get_position_manager()
+        pair = input.strategy_universe.get_pair_by_ticker("ETH-USD")
+        if input.cycle == 3:
+            return manager.open_spot(pair, 1000.0, stop_loss_pct=0.9)
+        if input.cycle == 4:
+            (position,) = input.state.portfolio.open_positions.values()
+            manager.update_stop_loss(position, 95.0)
+        return []
+
+    for latency in (0 * DAY, LATE):
+        universe = create_universe({"ETH-USD": candles, "BTC-USD": steady}, fee=0.0)
+        result = run_backtest_inline(
+            decide_trades=plan, universe=universe, initial_deposit=10_000, latency=latency, progress=False
+        )
+        position = position_of(result)
+        assert position.get_quantity() > 0
+        assert position.stop_loss == 95.0
+
+
+def test_an_order_of_another_position_of_the_pair_meets_the_whole_candle():
+    """A limit of 90 in a position that waits fills at 90, not at the 76 to which a moved stop loss begins to apply."""
+    bars: list[Bar] = [flat(100), flat(100), (100, 130, 52, 100), flat(100)]
+
+    def wait_and_buy(input: StrategyInput) -> list[TradeExecution]:
+        manager, pair = input.get_position_manager(), input.get_default_pair()
+        return [*manager.limit_buy(pair, 900.0, 90.0), *manager.open_spot(pair, 1000.0, stop_loss_usd=20.0)]
+
+    def move_first(input: StrategyInput) -> list[TradeExecution]:
+        manager = input.get_position_manager()
+        (position,) = (item for item in input.state.portfolio.open_positions.values() if item.stop_loss)
+        manager.update_stop_loss(position, 40.0)
+        return []
+
+    result = run(bars, {1: wait_and_buy, 3: move_first})
+    bought = [trade for trade in result.state.portfolio.get_all_trades() if trade.planned_reserve == 900]
+    assert [trade.executed_price for trade in bought] == [pytest.approx(90.0)]

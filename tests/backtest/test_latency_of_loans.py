@@ -357,6 +357,16 @@ def test_more_and_less_is_lent():
     assert cash_of(result) == pytest.approx(6650.0)
 
 
+@pytest.mark.parametrize("latency", [0 * DAY, 6 * HOUR, DAY])
+def test_a_recall_of_a_part_takes_no_more_when_it_arrives(latency: datetime.timedelta):
+    def recall(input: StrategyInput) -> list[TradeExecution]:
+        manager = input.get_position_manager()
+        return manager.close_credit_supply_position(manager.get_current_credit_supply_position(), quantity=Decimal(500))
+
+    result = run([flat(2000)] * 5, {1: lend(1000.0), 3: recall}, latency, lending=FREE)
+    assert cash_of(result) == 9500.0
+
+
 def test_what_a_sale_brings_is_lent_after_it():
     """The sale of the same decision is booked at the end of the candle; the supply waits for it."""
 

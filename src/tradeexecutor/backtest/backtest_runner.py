@@ -43,12 +43,14 @@ from tradeexecutor.execution.shortage import CashShortage
 from tradeexecutor.execution.slippage import FixedSlippage, SlippageModel
 from tradeexecutor.state.codec.gc_pause import pause_full_collections
 from tradeexecutor.state.cycle_duration import CycleDuration
+from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.execution_mode import ExecutionMode
 from tradeexecutor.state.state import State
 from tradeexecutor.state.state.fields import BacktestData
 from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.strategy.engine_versions import adapt_decision
 from tradeexecutor.strategy.execution_context import ExecutionContext
+from tradeexecutor.strategy.latency import read_latency
 from tradeexecutor.strategy.market_data import CandleLength, Candles
 from tradeexecutor.strategy.market_queue import ClosedMarket
 from tradeexecutor.strategy.pandas_trader.indicator_results import IndicatorResults, calculate_indicators
@@ -216,9 +218,10 @@ class _Run:
 def _prepare(setup: _Setup, results: IndicatorResults) -> _Run:
     module, universe, options = setup.module, setup.universe, setup.options
     wallet = SimulatedWallet()
-    latency = module.latency if options.latency is None else options.latency
-    if latency < datetime.timedelta(0):
-        raise BacktestNotPossible(f"the latency must not be negative, it is {latency}")
+    try:
+        latency = module.latency if options.latency is None else read_latency(options.latency)
+    except InvalidValue as error:
+        raise BacktestNotPossible(str(error)) from None
     pricing = BacktestPricing(universe, options.data_delay_tolerance, latency=latency)
     sync = setup.make_sync_model(wallet)
     shortage = _choose(CashShortage, "cash_shortage", options.cash_shortage)

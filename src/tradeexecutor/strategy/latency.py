@@ -11,16 +11,50 @@ on the path that is worse for the position. After the arrival the position meets
 """
 
 import datetime
+import math
+from typing import Any
 
+from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.state.trade.predicates import ARRIVES_KEY
 from tradeexecutor.state.types import USDollarPrice
 from tradeexecutor.strategy.candle_path import PriceRange
 
-__all__ = ["find_share", "get_arrival", "get_range_before", "is_early", "price_moment", "share_of_candle"]
+__all__ = [
+    "find_share",
+    "get_arrival",
+    "get_range_before",
+    "is_early",
+    "price_moment",
+    "read_latency",
+    "share_of_candle",
+]
 
 #: Legs of the path of a candle.
 _LEGS = 3
+
+_NONE = datetime.timedelta(0)
+#: A longer latency is a mistake in its unit.
+_LONGEST = datetime.timedelta(days=365)
+
+
+def read_latency(value: Any) -> datetime.timedelta:
+    """Return a latency that is given as a duration, as a number of seconds, or as None for none.
+
+    Raises
+    ------
+    InvalidValue
+        It is something else, negative, or longer than a year.
+    """
+    found = value
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+        seconds = _LONGEST.total_seconds()
+        found = datetime.timedelta(seconds=value) if 0 <= value <= seconds else None
+    elif value is None:
+        return _NONE
+    if not isinstance(found, datetime.timedelta) or not _NONE <= found <= _LONGEST:
+        raise InvalidValue(f"latency must be a timedelta or a number of seconds, from 0 to a year, not {value!r}")
+    return found
 
 
 def get_arrival(trade: TradeExecution) -> datetime.datetime | None:

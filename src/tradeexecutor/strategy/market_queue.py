@@ -11,11 +11,12 @@ import logging
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any, cast
 
 from tradeexecutor.state.booking.waiting_orders import discard_planned
 from tradeexecutor.state.errors import InvalidTrade, LiquidationRisked
 from tradeexecutor.state.position import TradingPosition
-from tradeexecutor.state.trade import TradeExecution, TradeFlag
+from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.state.trade.planned_amounts import LOAN_KINDS
 from tradeexecutor.state.trade.predicates import ARRIVES_KEY, WAITED_FOR_MARKET_KEY
 from tradeexecutor.strategy.candle_path import PriceRange
@@ -23,7 +24,7 @@ from tradeexecutor.strategy.latency import find_share, get_arrival, share_of_can
 from tradeexecutor.strategy.moved_levels import LevelMove
 from tradeexecutor.strategy.pandas_trader.position_manager import PositionManager
 from tradeexecutor.strategy.pandas_trader.position_rules import PositionManagerError, has_no_market
-from tradeexecutor.strategy.pandas_trader.spot_planner import RELATIVE_LEVELS_KEY
+from tradeexecutor.strategy.pandas_trader.spot_planner import RELATIVE_LEVELS_KEY, sells_all
 from tradeexecutor.strategy.repricing import reprice
 
 __all__ = ["ClosedMarket", "MarketQueue", "can_be_late", "is_increase", "prepare_fill", "sort_by_cash"]
@@ -197,8 +198,13 @@ def is_increase(trade: TradeExecution) -> bool:
 
 
 def sort_by_cash(trades: Iterable[TradeExecution]) -> list[TradeExecution]:
-    """Return trades with those that bring cash first, and lending last."""
-    return sorted(trades, key=lambda trade: is_increase(trade) + (is_increase(trade) and trade.is_credit_supply()))
+    """Return trades with those that bring cash first, and lending last; otherwise in the order of planning."""
+
+    def get_rank(trade: TradeExecution) -> tuple[int, int]:
+        # The order of a queue is not recorded: a process that is started again has to find the same one.
+        return is_increase(trade) + (is_increase(trade) and trade.is_credit_supply()), trade.trade_id
+
+    return sorted(trades, key=get_rank)
 
 
 def prepare_fill(manager: PositionManager, trade: TradeExecution, price: float | None = None) -> bool:
@@ -240,7 +246,7 @@ def _replan_spot(
     held = position.get_quantity()
     if held <= 0:
         return "nothing is left to sell"
-    if -trade.planned_quantity > held or TradeFlag.close in (trade.flags or ()):
+    if -trade.planned_quantity > held or sells_all(trade):
         trade.planned_quantity = -held
     _fill_now(manager, trade, price)
     return None
@@ -272,10 +278,15 @@ def _fill_now(manager: PositionManager, trade: TradeExecution, price: float | No
 
 
 def _move_relative_levels(position: TradingPosition, trade: TradeExecution, before: float | None) -> None:
-    """Move the levels that a trade has given relative to its price from an older price to the present one."""
+    """Move the levels that a trade has given relative to its price from an older price to the present one.
+
+    A level that has been replaced since stays.
+    """
     now = trade.planned_mid_price
+    given: Any = (trade.other_data or {}).get(RELATIVE_LEVELS_KEY) or {}
+    if isinstance(given, list):  # only names, as states before December 2026 have them
+        given = {name: getattr(position, name) for name in cast(list[str], given)}
     if before and now:
-        for name in (trade.other_data or {}).get(RELATIVE_LEVELS_KEY) or ():
-            level = getattr(position, name)
-            if level is not None:
+        for name, level in given.items():
+            if level is not None and getattr(position, name) == level:
                 setattr(position, name, level / before * now)

@@ -90,7 +90,7 @@ class LevelMove:
 
     def _would_loosen(self, old: float | None, new: float | None) -> bool:
         present, sign = self.position.stop_loss, -1 if self.position.is_short() else 1
-        if old is None or new is None or present is None or sign * new < sign * old:
+        if new is None or present is None or (old is not None and sign * new < sign * old):
             return False
         return sign * new < sign * present
 

@@ -181,7 +181,8 @@ def _check(
         # With or without a price. In a candle an order may have filled before it lapsed.
         for position in list(iterate_positions_with_triggers(portfolio)):
             _expire_orders(portfolio, position, ts)
-    by_pair: dict[TradingPairIdentifier, tuple[PriceRange, list[Book]]] = {}
+    # The positions of a pair may have met different parts of a candle, see `tradeexecutor.strategy.arrivals`.
+    by_market: dict[tuple[TradingPairIdentifier, PriceRange], list[Book]] = {}
     hits_with_leverage: list[Hit] = []
     pending_with_leverage: list[tuple[TradingPosition, PriceRange]] = []
     for position in iterate_positions_with_triggers(portfolio):
@@ -195,8 +196,8 @@ def _check(
         elif position.pair.kind.is_leverage():
             hits_with_leverage += [] if prices is None else _find_hits_with_leverage(manager, position, prices)
         elif prices is not None and not _reaches_no_level(position, prices, ts):
-            by_pair.setdefault(position.pair, (prices, []))[1].append(_open_book(manager, position, prices))
-    walks = [walk_candle(books, prices) for prices, books in by_pair.values()]
+            by_market.setdefault((position.pair, prices), []).append(_open_book(manager, position, prices))
+    walks = [walk_candle(books, prices) for (_, prices), books in by_market.items()]
     walks.sort(key=lambda walk: bool(walk.hits) and _is_buy(walk.hits[0]))
     # What leveraged positions release may pay for buys.
     trades = [trade for trade in map(act, hits_with_leverage) if trade is not None]
@@ -325,7 +326,7 @@ def _find_conditions(
     for trigger in trade.triggers or ():
         # An order that lapses inside the candle was still valid at its start, but not at its close.
         start = None if meets_close_only else prices.start
-        if trigger.is_expired(ts) if start is None else _is_expired_by(trigger, start):
+        if trigger.is_expired(ts) and (start is None or _is_expired_by(trigger, start)):
             continue
         if trigger.condition in _TIMED:
             # A timed trigger needs a price of its time, which is not known inside a candle.

@@ -22,7 +22,6 @@ Mistakes in the file raise `StrategyModuleNotValid` with the file, the line if i
 import datetime
 import importlib.util
 import inspect
-import math
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -32,7 +31,7 @@ from types import ModuleType
 from typing import Any
 
 from tradeexecutor.accounting.values import require_naive_utc
-from tradeexecutor.state.errors import TradeExecutorError
+from tradeexecutor.state.errors import InvalidValue, TradeExecutorError
 from tradeexecutor.state.files.links import resolve_links
 from tradeexecutor.strategy.author_code import call_author_code
 from tradeexecutor.strategy.cycle import CycleDuration
@@ -43,6 +42,7 @@ from tradeexecutor.strategy.engine_versions import (
     has_parameters,
 )
 from tradeexecutor.strategy.execution_context import ExecutionContext
+from tradeexecutor.strategy.latency import read_latency
 from tradeexecutor.strategy.pandas_trader.indicator import IndicatorRegistry, IndicatorSet
 from tradeexecutor.strategy.parameters import StrategyParameters
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
@@ -431,14 +431,11 @@ def _get_cash(value: Any, fail: _Fail) -> float | None:
 
 
 def _get_latency(value: Any, fail: _Fail) -> datetime.timedelta:
-    """Return a latency that is given as a duration, or as a number of seconds."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
-        value = datetime.timedelta(seconds=value)
-    if value is None:
-        return _NO_LATENCY
-    if not isinstance(value, datetime.timedelta) or value < _NO_LATENCY:
-        raise fail(f"latency must be a timedelta, or a number of seconds, not {value!r}")
-    return value
+    """Return a latency, see `read_latency`."""
+    try:
+        return read_latency(value)
+    except InvalidValue as error:
+        raise fail(str(error)) from None
 
 
 def _get_text(found: Mapping[str, Any], name: str, fail: _Fail) -> str | None:

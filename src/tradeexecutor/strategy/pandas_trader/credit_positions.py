@@ -24,6 +24,7 @@ from tradeexecutor.strategy.pandas_trader.position_rules import (
     check_position,
     has_no_market,
 )
+from tradeexecutor.strategy.pandas_trader.spot_planner import sells_all
 
 __all__ = ["CreditPositions", "PositionAvailabilityResponse"]
 
@@ -180,6 +181,8 @@ class CreditPositions(LeveragedOrders):
             position=position,
             closing=True,
         )
+        if quantity is not None and quantity < position.get_quantity():
+            self._remember_part(trade)
         return [trade]
 
     def replan_credit(self, position: TradingPosition, trade: TradeExecution) -> None:
@@ -194,7 +197,7 @@ class CreditPositions(LeveragedOrders):
         """
         if trade.is_sell():
             held = position.get_quantity()
-            if TradeFlag.close in (trade.flags or ()) or -trade.planned_quantity > held:
+            if sells_all(trade) or -trade.planned_quantity > held:
                 trade.planned_quantity, trade.planned_reserve = -held, held
         trade.planned_loan_update, _ = get_loan_after_trade(
             position.loan, trade, LoanChange.read(trade), closing=TradeFlag.close in (trade.flags or ())

@@ -67,7 +67,7 @@ class LeveragedPositions(TriggerOrders):
             assert trade.price_structure is not None, "the plan has a price"
             trade.leverage = float(leverage)  # it is planned again when it reaches the market
             stop_loss = levels.stop_loss or levels.trailing_stop_loss
-            self._remember_relative_levels(trade, trade.price_structure, stop_loss, levels.take_profit)
+            self._remember_relative_levels(trade, trade.price_structure, position, stop_loss, levels.take_profit)
         what = "short" if pair.kind.is_shorting() else "leveraged long"
         message = f"Opened {what} of {spot.get_ticker()}, position #{position.position_id}"
         self.state.visualisation.add_message(self.timestamp, message)

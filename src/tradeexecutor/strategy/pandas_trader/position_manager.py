@@ -139,7 +139,8 @@ class PositionManager(BridgePositions):
             slippage_tolerance=slippage_tolerance,
         )
         levels.apply(position)
-        self._remember_relative_levels(trade, pricing, stop_loss_pct or trailing_stop_loss_pct, take_profit_pct)
+        stop_loss = stop_loss_pct or trailing_stop_loss_pct
+        self._remember_relative_levels(trade, pricing, position, stop_loss, take_profit_pct)
         message = f"Opened {pair.get_ticker()}, position #{position.position_id}"
         self.state.visualisation.add_message(self.timestamp, message)
         return [trade]
@@ -256,13 +257,15 @@ class PositionManager(BridgePositions):
             slippage_tolerance=terms.slippage_tolerance,
             position=position,
         )
-        if levels.stop_loss is not None and (wanted.replaces_stop_loss or position.stop_loss is None):
+        stop_loss = wanted.stop_loss or wanted.trailing_stop_loss
+        if position.stop_loss is not None and not wanted.replaces_stop_loss:
+            stop_loss = None  # the existing one is kept
+        if stop_loss is not None:
             position.stop_loss = levels.stop_loss
             position.trailing_stop_loss_pct = levels.trailing
         if levels.take_profit is not None:
             position.take_profit = levels.take_profit
-        stop_loss = wanted.stop_loss or wanted.trailing_stop_loss
-        self._remember_relative_levels(trade, pricing, stop_loss, wanted.take_profit)
+        self._remember_relative_levels(trade, pricing, position, stop_loss, wanted.take_profit)
         return trade
 
     def _sell_some(self, position: TradingPosition, quantity: Decimal, terms: TradeTerms) -> TradeExecution:
@@ -381,6 +384,8 @@ class PositionManager(BridgePositions):
             trigger_price=trigger_price,
             closing=True,
         )
+        if quantity < available:
+            self._remember_part(trade)
         return [trade]
 
     @contract_signature

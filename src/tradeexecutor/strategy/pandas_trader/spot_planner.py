@@ -34,11 +34,14 @@ from tradeexecutor.strategy.pandas_trader.position_rules import (
 from tradeexecutor.strategy.pricing_model import PricingModel
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
 
-__all__ = ["RELATIVE_LEVELS_KEY", "SpotPlanner"]
+__all__ = ["RELATIVE_LEVELS_KEY", "SpotPlanner", "sells_all"]
 
-#: Key of `TradeExecution.other_data`: names of the levels that were planned relative to an old price, and follow the
+#: Key of `TradeExecution.other_data`: the levels that were planned relative to an old price, by name. They follow the
 #: price at which the trade fills.
 RELATIVE_LEVELS_KEY = "levels_relative_to_fill"
+
+#: Key of `TradeExecution.other_data`: whether an order that closes does so with a part only.
+_PART_KEY = "closes_part"
 
 #: How much worse than planned a trade may fill, a fraction; with more slippage it fails.
 DEFAULT_SLIPPAGE_TOLERANCE = 0.017
@@ -46,6 +49,11 @@ _MAX_SLIPPAGE_TOLERANCE = 0.33
 
 #: Largest ratio of sold quantity to holding that counts as a rounding error.
 _SALE_TOLERANCE = Decimal("1.000001")
+
+
+def sells_all(trade: TradeExecution) -> bool:
+    """Return True if a queued order sells whatever its position holds when it fills."""
+    return TradeFlag.close in (trade.flags or ()) and _PART_KEY not in (trade.other_data or ())
 
 
 class SpotPlanner:
@@ -277,14 +285,32 @@ class SpotPlanner:
         }
 
     def _remember_relative_levels(
-        self, trade: TradeExecution, pricing: TradePricing, stop_loss: float | None, take_profit: float | None
+        self,
+        trade: TradeExecution,
+        pricing: TradePricing,
+        position: TradingPosition,
+        stop_loss: float | None,
+        take_profit: float | None,
     ) -> None:
-        """Record which levels are relative, if the fill will have another price than the one they were applied to."""
-        if not (pricing.market_feed_delay or self.pricing_model.latency):
+        """Record the levels that a trade has given as fractions, if it fills at another price than that of now.
+
+        They follow the price of the fill, unless the strategy has replaced them by then.
+        """
+        if not self._is_late(pricing):
             return
-        names = [name for name, ratio in (("stop_loss", stop_loss), ("take_profit", take_profit)) if ratio is not None]
-        if names:
-            trade.other_data = {**(trade.other_data or {}), RELATIVE_LEVELS_KEY: names}
+        given = (("stop_loss", stop_loss), ("take_profit", take_profit))
+        levels = {name: getattr(position, name) for name, fraction in given if fraction is not None}
+        if levels:
+            trade.other_data = {**(trade.other_data or {}), RELATIVE_LEVELS_KEY: levels}
+
+    def _remember_part(self, trade: TradeExecution) -> None:
+        """Record that a trade closes a part only, so that it sells no more when it fills later."""
+        if self._is_late(trade.price_structure):
+            trade.other_data = {**(trade.other_data or {}), _PART_KEY: True}
+
+    def _is_late(self, pricing: TradePricing | None) -> bool:
+        """Return True if a trade that was planned at a price fills later."""
+        return bool(self.pricing_model.latency or (pricing is not None and pricing.market_feed_delay))
 
     def _withdraw_buys(self, position: TradingPosition) -> None:
         """Withdraw the buys of a position that have not started, because the decision closes it.
