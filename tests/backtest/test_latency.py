@@ -1,6 +1,7 @@
 """Orders that reach their market some time after the decision: worked out by hand, without a look ahead."""
 
 import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -331,3 +332,12 @@ def test_a_close_of_a_part_sells_no_more_when_it_arrives(latency: datetime.timed
     bought, sold = get_trades(result)
     assert (bought.executed_quantity, sold.executed_quantity) == (10, -5)
     assert result.state.portfolio.get_cash() == 9500
+
+
+def test_a_sale_that_brings_less_than_a_unit_when_it_arrives_lapses():
+    """Two units of a ten millionth bring 0.00002 at 100, and nothing at 1. A failed trade would freeze the position."""
+    sell_dust = with_manager(lambda manager, pair: manager.adjust_position(pair, -2e-5, -Decimal("2e-7"), 0.5))
+    result = run({1: buy(), 2: sell_dust}, [flat(100.0), flat(100.0), flat(1.0), flat(1.0)], HOUR)
+    (position,) = result.state.portfolio.open_positions.values()
+    (trade,) = position.expired_trades.values()
+    assert "brings less than one unit" in (trade.notes or "")

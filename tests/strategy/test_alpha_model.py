@@ -228,3 +228,58 @@ def test_a_short_that_cannot_be_made_so_small_is_closed():
     (short,) = (position for position in result.state.portfolio.get_all_positions() if position.is_short())
     assert short.is_closed()
     assert TradingPairSignalFlags.refused_by_loan in models[0].signals[1].flags
+
+
+@pytest.mark.parametrize("latency", [0, 1, 2])
+def test_a_pair_with_an_order_on_its_way_is_left_alone(latency: int):
+    """ETH is bought once: while its market is closed, and while the order is on its way for longer than a cycle."""
+    skip = () if latency else (1, 2, 3)
+    candles = {
+        "BTC-USD": make_candles([flat(100.0)] * 7, bucket=DAY),
+        "ETH-USD": make_candles([flat(100.0)] * (7 - len(skip)), bucket=DAY, skip=skip),
+    }
+    models: list[AlphaModel] = []
+    plan = rebalance({"BTC": 1.0, "ETH": 1.0}, models=models)
+    result = run_backtest_inline(
+        decide_trades=at_cycle(dict.fromkeys((2, 3, 4, 5, 6), plan)),
+        universe=create_universe(candles, fee=0.0),
+        initial_deposit=10_000,
+        latency=latency * DAY,
+        progress=False,
+    )
+    assert sorted(float(trade.executed_reserve or 0) for trade in result.state.portfolio.get_all_trades()) == [
+        4500,
+        4500,
+    ]
+    flags = [TradingPairSignalFlags.on_its_way in model.signals[2].flags for model in models]
+    assert (
+        flags == {0: [False, True, True, False, False], 1: [False] * 5, 2: [False, True, False, False, False]}[latency]
+    )
+
+
+def test_what_an_order_on_its_way_costs_is_kept():
+    """BTC would take 6000 of the 10,000; 8000 for ETH are on their way, so 2000 are left for it."""
+    candles = {f"{s}-USD": make_candles([flat(100.0)] * 7, bucket=DAY) for s in ("BTC", "ETH")}
+
+    def buy_eth(input: StrategyInput) -> list[TradeExecution]:
+        pair = input.strategy_universe.get_pair_by_ticker("ETH")
+        return input.get_position_manager().open_spot(pair, 8000.0)
+
+    caps = {"max_weight": 6000 / 9000}
+    result = run_backtest_inline(
+        decide_trades=at_cycle({2: buy_eth, 3: rebalance({"BTC": 1.0, "ETH": 0.01}, caps=caps)}),
+        universe=create_universe(candles, fee=0.0),
+        initial_deposit=10_000,
+        latency=2 * DAY,
+        progress=False,
+    )
+    trades = sorted(result.state.portfolio.get_all_trades(), key=lambda trade: trade.trade_id)
+    assert [round(trade.executed_reserve or 0) for trade in trades] == [8000, 2000]
+    assert result.diagnostics_data["reduced_trades"] == 0
+
+
+def test_a_change_of_less_than_a_unit_is_left_alone():
+    """ETH stands still, and holds a bit less than it should because of rounding; BTC has risen."""
+    plan = rebalance({"BTC": 1.0, "ETH": 0.9999999999})
+    result = run({1: rebalance({"BTC": 1.0, "ETH": 1.0}), 2: plan}, {"BTC": [100.0, 200.0, 200.0], "ETH": [100.0] * 3})
+    assert [trade.pair.base.token_symbol for trade in result.state.portfolio.get_all_trades()].count("ETH") == 1

@@ -41,7 +41,7 @@ from tradeexecutor.state.late_candles import record_late_pairs
 from tradeexecutor.state.other_data import OtherData
 from tradeexecutor.state.state import State
 from tradeexecutor.state.store import StateStore
-from tradeexecutor.state.trade.predicates import ARRIVES_KEY, WAITED_FOR_MARKET_KEY
+from tradeexecutor.state.trade.predicates import is_queued
 from tradeexecutor.strategy.execution_context import ExecutionContext, ExecutionMode
 from tradeexecutor.strategy.lending import LendingPool
 from tradeexecutor.strategy.moved_levels import read_moves
@@ -391,7 +391,7 @@ def _restore_queue(runner: StrategyRunner) -> None:
         trade
         for position in runner.state.portfolio.open_positions.values()
         for trade in position.trades.values()
-        if trade.is_planned() and not {WAITED_FOR_MARKET_KEY, ARRIVES_KEY}.isdisjoint(trade.other_data or ())
+        if is_queued(trade)
     ]
     runner.queue.waiting = sorted(waiting, key=lambda trade: trade.trade_id)
     portfolio = runner.state.portfolio

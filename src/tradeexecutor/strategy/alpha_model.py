@@ -31,6 +31,7 @@ from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.state.types import Percent, USDollarAmount
+from tradeexecutor.strategy.affordable import find_affordable_share, find_queued
 from tradeexecutor.strategy.fixed_size_risk import FixedSizeRiskModel
 from tradeexecutor.strategy.pandas_trader.position_manager import PositionManager, PositionManagerError
 from tradeexecutor.strategy.weighting import Signal, normalise_weights, weight_by_1_slash_n
@@ -56,6 +57,8 @@ class TradingPairSignalFlags(enum.Enum):
     capped_by_cash = "capped_by_cash"
     #: The loan of the short would be liquidated: it is closed instead of reduced, or not opened or increased.
     refused_by_loan = "refused_by_loan"
+    #: An order of an earlier decision has not filled yet; until then the pair is left alone.
+    on_its_way = "on_its_way"
     #: The change is smaller than the threshold.
     below_threshold = "below_threshold"
     #: The weight is too small, so the position is closed.
@@ -337,7 +340,8 @@ class AlphaModel:
 
         Purchases and new shorts cost no more than the cash and what the reductions bring at once; those of a market
         without a price now bring it later. Otherwise all shrink by the same share. A short whose loan does not bear the
-        change is closed if it was to be reduced, and else left as it is.
+        change is closed if it was to be reduced, and else left as it is. A pair with an order of an earlier decision
+        that has not filled yet is left alone until it has, and what it is going to cost is kept.
 
         Parameters
         ----------
@@ -355,9 +359,16 @@ class AlphaModel:
         is_small = self.max_position_adjust_usd < min_trade_threshold
         released: list[TradeExecution] = []
         wanted: list[TradingPairSignal] = []
+        sent = find_queued(position_manager) if self.signals else []
+        busy = {trade.pair.get_pricing_pair() for trade in sent}
         for signal in self.signals.values():
             change = abs(signal.position_adjust_usd)
-            if not change or is_small or change < invidiual_rebalance_min_threshold:
+            if signal.pair in busy:
+                signal.position_adjust_ignored = True
+                signal.flags.add(TradingPairSignalFlags.on_its_way)
+                continue
+            is_ignored = not change or change < invidiual_rebalance_min_threshold or is_small
+            if is_ignored or (signal.position_target and position_manager.is_too_small(signal.pair, change)):
                 signal.position_adjust_ignored = True
                 signal.flags.add(TradingPairSignalFlags.below_threshold)
                 continue
@@ -375,7 +386,7 @@ class AlphaModel:
             id(signal): signal.position_target if adjusted[id(signal)] is None else signal.position_adjust_usd
             for signal in wanted
         }
-        share = _find_affordable_share(position_manager, released, sum(costs.values()))
+        share = find_affordable_share(position_manager, released, sent, sum(costs.values()))
         for signal in wanted:
             if share < 1 and not _shrink(position_manager, signal, costs[id(signal)], share):
                 continue
@@ -449,16 +460,6 @@ class AlphaModel:
             "position_adjust_threshold_usd": self.position_adjust_threshold_usd,
             "close_position_weight_epsilon": self.close_position_weight_epsilon,
         }
-
-
-def _find_affordable_share(manager: PositionManager, released: list[TradeExecution], cost: USDollarAmount) -> float:
-    """Return the share of a cost that the cash pays, 0-1, with what the reductions bring at once."""
-    if not cost:
-        return 1.0
-    now = manager.timestamp
-    at_once = [trade for trade in released if manager.pricing_model.can_trade(now, trade.pair.get_pricing_pair())]
-    cash = max(manager.get_cash_after(at_once), 0.0)
-    return 1.0 if cost <= cash * (1 + 1e-9) else cash / cost  # except for rounding
 
 
 def _shrink(manager: PositionManager, signal: TradingPairSignal, cost: USDollarAmount, share: float) -> bool:

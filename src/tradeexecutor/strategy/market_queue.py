@@ -213,9 +213,9 @@ def prepare_fill(manager: PositionManager, trade: TradeExecution, price: float |
     Returns
     -------
     bool
-        False when it has lapsed: its position is not open any more, nothing is left to sell, it buys less than one
-        unit, or its loan does not allow it. The reason is in the notes of the trade. Its execution checks whether it
-        can be paid.
+        False when it has lapsed: its position is not open any more, nothing is left to sell, it buys or brings less
+        than one unit, or its loan does not allow it. The reason is in the notes of the trade. Its execution checks
+        whether it can be paid.
     """
     if not trade.is_planned():
         return False
@@ -249,7 +249,7 @@ def _replan_spot(
     if -trade.planned_quantity > held or sells_all(trade):
         trade.planned_quantity = -held
     _fill_now(manager, trade, price)
-    return None
+    return None if trade.planned_reserve else f"{-trade.planned_quantity} brings less than one unit"
 
 
 def _replan_loan(

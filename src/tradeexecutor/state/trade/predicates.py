@@ -145,6 +145,11 @@ def has_waited(trade: TradeFields) -> bool:
     )
 
 
+def is_queued(trade: TradeFields) -> bool:
+    """The trade is planned, and on its way to its market, or waits for that to open."""
+    return is_planned(trade) and not _WAITING_KEYS.isdisjoint(trade.other_data or ())
+
+
 def is_accounting_correction(trade: TradeFields) -> bool:
     """Return True if the trade books a difference between the state and the real balance."""
     return trade.trade_type is TradeType.accounting_correction
