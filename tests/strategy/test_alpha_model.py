@@ -76,6 +76,46 @@ def test_a_signal_that_is_no_number_is_refused(signal: float):
     assert not model.has_any_signal()
 
 
+class CountedCopies(dict[int, Any]):
+    """Signals that count how often they are copied."""
+
+    copies = 0
+
+    def keys(self) -> Any:
+        self.copies += 1
+        return super().keys()
+
+    def __iter__(self) -> Any:
+        return super().__iter__()  # otherwise `dict` copies without asking for the keys
+
+
+def test_setting_a_signal_copies_no_others():
+    universe = create_universe({f"{symbol}-USD": make_candles([flat(100.0)] * 3) for symbol in SYMBOLS})
+    pairs = [universe.get_pair_by_ticker(symbol) for symbol in SYMBOLS]
+    model = AlphaModel()
+    signals = model.raw_signals = CountedCopies()
+    for pair in pairs:
+        model.set_signal(pair, 1.0)
+    assert signals.copies == 0
+    assert [signal.pair for signal in model.iterate_signals()] == pairs
+    assert signals.copies == 1
+
+
+def test_a_signal_that_is_set_after_the_selection_joins_all_others():
+    universe = create_universe({f"{symbol}-USD": make_candles([flat(100.0)] * 3) for symbol in SYMBOLS})
+    pairs = [universe.get_pair_by_ticker(symbol) for symbol in SYMBOLS]
+    model = AlphaModel()
+    for pair in pairs[:2]:
+        model.set_signal(pair, 1.0)
+    model.select_top_signals(1)
+    assert [signal.pair for signal in model.iterate_signals()] == pairs[:1]
+    model.set_signal(pairs[2], 1.0)
+    assert [signal.pair for signal in model.iterate_signals()] == pairs
+    model.signals.pop(pairs[0].internal_id)
+    assert [signal.pair for signal in model.raw_signals.values()] == pairs
+    assert [signal.pair for signal in model.iterate_signals()] == pairs[1:]
+
+
 def test_settings_without_effect_are_named():
     model: Any = AlphaModel()
     with pytest.warns(UserWarning, match="^execution_context of update_old_weights has no effect"):

@@ -5,94 +5,74 @@ redeems shares in proportion. All figures are floats: this is a performance meas
 
 In the example 2 tokens are bought at 1500 and 1 at 1800, and 1.2 are sold at 2000:
 
->>> bought = buy_shares(SharePrice.open(value=3000.0, quantity=2.0), value=1800.0, quantity=1.0)
->>> bought.total_supply, bought.current_share_price
+>>> bought = buy_shares(open_shares(value=3000.0, quantity=2.0), value=1800.0, quantity=1.0)
+>>> share_price, total_supply, *_ = bought
+>>> total_supply, share_price
 (4800.0, 1.0)
->>> sold = sell_shares(bought, quantity=1.2, price=2000.0)
->>> sold.total_supply, sold.current_share_price, sold.cumulative_quantity
+>>> share_price, total_supply, cumulative_quantity, *_ = sell_shares(bought, quantity=1.2, price=2000.0)
+>>> total_supply, share_price, cumulative_quantity
 (2880.0, 1.25, 1.8)
 """
 
-from collections.abc import Callable
-from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 #: Largest relative error of sums of floats.
 _ROUNDING = 1e-12
 
-
-class SharePrice(NamedTuple):
-    """Shares of a position."""
-
-    #: Assets divided by supply, USD per share, at the latest sale.
-    current_share_price: float
-    #: Number of shares that exist.
-    total_supply: float
-    #: Tokens held.
-    cumulative_quantity: float
-    #: All money ever invested, USD.
-    total_invested: float
-    #: Highest supply ever.
-    peak_total_supply: float
-    initial_share_price: float = 1.0
-
-    @classmethod
-    def open(cls, value: float, quantity: float, initial_share_price: float = 1.0) -> "SharePrice":
-        """Issue the first shares for tokens worth `value` USD, at `initial_share_price` USD each.
-
-        >>> SharePrice.open(value=3000.0, quantity=2.0).total_supply
-        3000.0
-        """
-        supply = value / initial_share_price
-        return make_share_price((initial_share_price, supply, quantity, value, supply, initial_share_price))
+#: Shares of a position: assets divided by supply at the latest sale, USD per share; number of shares that exist; tokens
+#: held; all money ever invested, USD; highest supply ever; share price at the opening, USD per share. A plain tuple,
+#: because each trade unpacks two of them, which takes five times as long with names.
+Shares: TypeAlias = tuple[float, float, float, float, float, float]
 
 
-#: Makes a `SharePrice` from the tuple of its values. The constructor takes four times as long, and every trade makes
-#: two of them.
-make_share_price: Callable[[tuple[float, float, float, float, float, float]], SharePrice] = partial(
-    tuple.__new__,  # pyright: ignore[reportUnknownMemberType]
-    SharePrice,
-)
+def open_shares(value: float, quantity: float, initial_share_price: float = 1.0) -> Shares:
+    """Issue the first shares for tokens worth `value` USD, at `initial_share_price` USD each.
+
+    >>> open_shares(value=3000.0, quantity=2.0)
+    (1.0, 3000.0, 2.0, 3000.0, 3000.0, 1.0)
+    """
+    supply = value / initial_share_price
+    return initial_share_price, supply, quantity, value, supply, initial_share_price
 
 
-def buy_shares(shares: SharePrice, value: float, quantity: float) -> SharePrice:
+def buy_shares(shares: Shares, value: float, quantity: float) -> Shares:
     """Issue shares for tokens bought for `value` USD; the share price does not change.
 
     When the share price has fallen to zero, shares are issued at the initial price.
     """
     share_price, supply, held, invested, peak, initial = shares
     supply += value / (share_price or initial)
-    return make_share_price((share_price, supply, held + quantity, invested + value, max(peak, supply), initial))
+    return share_price, supply, held + quantity, invested + value, supply if supply > peak else peak, initial
 
 
-def sell_shares(shares: SharePrice, quantity: float, price: float) -> SharePrice:
+def sell_shares(shares: Shares, quantity: float, price: float) -> Shares:
     """Redeem shares for `quantity` tokens (positive) sold at `price`; the sale sets the share price.
 
     A remainder within the rounding error is set to exactly zero: a tiny number of remaining shares would make a closed
     position look like a total loss.
     """
     share_price, supply, held, invested, peak, initial = shares
-    if held <= 0:
+    if held <= 0.0:
         return shares
-    if supply > 0:
+    if supply > 0.0:
         share_price = held * price / supply
     left = held - quantity
     if left <= held * _ROUNDING:
-        return make_share_price((share_price, 0.0, min(left, 0.0), invested, peak, initial))
-    return make_share_price((share_price, supply - supply * quantity / held, left, invested, peak, initial))
+        return share_price, 0.0, min(left, 0.0), invested, peak, initial
+    return share_price, supply - supply * quantity / held, left, invested, peak, initial
 
 
-def change_assets(shares: SharePrice, quantity: float) -> SharePrice:
+def change_assets(shares: Shares, quantity: float) -> Shares:
     """Add a gain or loss (tokens, signed) that nobody paid for; the supply of shares does not change.
 
     Example: an account of 1000 dollars gains 50:
 
-    >>> change_assets(SharePrice.open(1000.0, 1000.0), 50.0).current_share_price
+    >>> change_assets(open_shares(1000.0, 1000.0), 50.0)[0]
     1.05
     """
-    held = shares.cumulative_quantity + quantity
-    share_price = held / shares.total_supply if shares.total_supply else shares.current_share_price
-    return shares._replace(current_share_price=share_price, cumulative_quantity=held)
+    share_price, supply, held, invested, peak, initial = shares
+    held += quantity
+    return held / supply if supply else share_price, supply, held, invested, peak, initial
 
 
 class SharePriceProfit(NamedTuple):

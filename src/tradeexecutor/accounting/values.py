@@ -9,6 +9,7 @@ caller.
 """
 
 import datetime
+import functools
 from collections.abc import Callable
 from decimal import (
     Clamped,
@@ -37,6 +38,7 @@ __all__ = [
     "require_finite_numbers",
     "require_naive_utc",
     "require_standard_utc",
+    "to_exact_price",
 ]
 
 #: Largest number of digits of a Decimal in a state; a `uint256` has 78.
@@ -54,6 +56,9 @@ require_bounded = Context(
     Emax=MAX_MAGNITUDE,
     traps=[Clamped, Inexact, InvalidOperation, Overflow, Rounded, Subnormal, Underflow],
 ).plus
+
+#: Returns a price as the exact Decimal of its float. It is kept, because each trade converts its price several times.
+to_exact_price: Callable[[float], Decimal] = functools.lru_cache(maxsize=128)(Decimal)
 
 #: Returns an error with the given text.
 MakeError = Callable[[str], Exception]

@@ -15,6 +15,7 @@ import msgspec
 
 from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
 from tradeexecutor.accounting.raw_units import round_down_to_units, round_up_to_units, size_sale
+from tradeexecutor.accounting.values import to_exact_price
 from tradeexecutor.execution.bridge_transfers import end_transfer, fail_transfer, find_due_transfers, send_transfer
 from tradeexecutor.execution.failures import FailureModel
 from tradeexecutor.execution.interface import ExecutionError, ExecutionModel, ExecutionReport, SettlementPrice
@@ -252,7 +253,7 @@ class SimulatedExecution(ExecutionModel):
         ExecutionError
             The trade sells more than the position holds.
         """
-        price = Decimal(trade.planned_price)
+        price = to_exact_price(trade.planned_price)
         if slippage:
             price *= _worsen(slippage, is_buy=trade.is_buy())
         base_decimals, reserve_decimals = trade.pair.base.decimals, trade.reserve_currency.decimals

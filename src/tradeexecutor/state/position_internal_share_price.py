@@ -4,7 +4,7 @@ import dataclasses
 import datetime
 from dataclasses import dataclass
 
-from tradeexecutor.accounting.share_price import SharePrice, buy_shares, change_assets, make_share_price, sell_shares
+from tradeexecutor.accounting.share_price import Shares, buy_shares, change_assets, open_shares, sell_shares
 from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.codec.short_constructor import make_short_constructor
 from tradeexecutor.state.errors import InvalidValue
@@ -38,7 +38,7 @@ class PositionInternalSharePriceState(Serialisable):
         value: USDollarAmount, quantity: float, at: datetime.datetime | None, initial_share_price: float = 1.0
     ) -> "PositionInternalSharePriceState":
         """Return the first record, after a purchase of `quantity` tokens for `value` USD; both equal for accounts."""
-        return _record(SharePrice.open(value, quantity, initial_share_price), at)
+        return _record(open_shares(value, quantity, initial_share_price), at)
 
     def after_trade(
         self, quantity: float, price: USDollarPrice, value: USDollarAmount, at: datetime.datetime | None
@@ -53,9 +53,9 @@ class PositionInternalSharePriceState(Serialisable):
             Executed price and value, USD; the value is positive.
         """
         shares = self._get_shares()
-        if quantity > 0:
+        if quantity > 0.0:
             shares = buy_shares(shares, value, quantity)
-        elif quantity < 0:
+        elif quantity < 0.0:
             shares = sell_shares(shares, -quantity, price)
         return _record(shares, at)
 
@@ -63,16 +63,14 @@ class PositionInternalSharePriceState(Serialisable):
         """Return the record after a gain or loss of `quantity` tokens (signed) that is not a trade."""
         return _record(change_assets(self._get_shares(), quantity), at)
 
-    def _get_shares(self) -> SharePrice:
-        return make_share_price(
-            (
-                self.current_share_price,
-                self.total_supply,
-                self.cumulative_quantity,
-                self.total_invested,
-                self.peak_total_supply,
-                self.initial_share_price,
-            )
+    def _get_shares(self) -> Shares:
+        return (
+            self.current_share_price,
+            self.total_supply,
+            self.cumulative_quantity,
+            self.total_invested,
+            self.peak_total_supply,
+            self.initial_share_price,
         )
 
 
@@ -83,7 +81,7 @@ _make_state = make_short_constructor(
 )
 
 
-def _record(shares: SharePrice, at: datetime.datetime | None) -> PositionInternalSharePriceState:
+def _record(shares: Shares, at: datetime.datetime | None) -> PositionInternalSharePriceState:
     # Every trade makes one, and naming the values is faster than unpacking them into the call.
     share_price, supply, held, invested, peak, initial = shares
     return _make_state(share_price, supply, held, invested, peak, initial, at)

@@ -142,7 +142,8 @@ class AlphaModel:
         self.timestamp = timestamp
         self.close_position_weight_epsilon = close_position_weight_epsilon
         self.raw_signals: dict[int, TradingPairSignal] = {}
-        self.signals: dict[int, TradingPairSignal] = {}
+        #: The chosen signals; None while they are all of `raw_signals`.
+        self._signals: dict[int, TradingPairSignal] | None = None
         self.investable_equity: USDollarAmount = 0.0
         self.accepted_investable_equity: USDollarAmount = 0.0
         self.size_risk_discarded_value: USDollarAmount = 0.0
@@ -150,6 +151,17 @@ class AlphaModel:
         self.position_adjust_threshold_usd: USDollarAmount = 0.0
 
     # --- Signals
+
+    @property
+    def signals(self) -> dict[int, TradingPairSignal]:
+        """Pair id -> chosen signal; all signals until some are selected, and again after another one is set."""
+        if self._signals is None:  # copied when it is asked for: a copy for each new signal would take quadratic time
+            self._signals = dict(self.raw_signals)
+        return self._signals
+
+    @signals.setter
+    def signals(self, chosen: dict[int, TradingPairSignal]) -> None:
+        self._signals = chosen
 
     def set_signal(
         self,
@@ -182,7 +194,7 @@ class AlphaModel:
             self.raw_signals.pop(pair.internal_id or 0, None)
         else:
             self.raw_signals[pair.internal_id or 0] = signal
-        self.signals = dict(self.raw_signals)
+        self._signals = None
 
     def iterate_signals(self) -> Iterator[TradingPairSignal]:
         """Iterate over the chosen signals."""

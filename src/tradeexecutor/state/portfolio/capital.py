@@ -1,5 +1,8 @@
 """Moving capital between the cash, bridge positions and trades."""
 
+# Reads the slots of watched fields, see `codec.watched_record`.
+# pyright: reportPrivateUsage=false
+
 from decimal import Decimal
 
 from tradeexecutor.accounting.accuracy import QUANTITY_EPSILON, ZERO_DECIMAL
@@ -10,7 +13,7 @@ from tradeexecutor.state.errors import (
     PositionNotFound,
     ReserveMissing,
 )
-from tradeexecutor.state.identifier import AssetIdentifier
+from tradeexecutor.state.identifier import TOKEN_TRADE_KINDS, AssetIdentifier
 from tradeexecutor.state.portfolio.cash import adjust_reserves, get_reserve_position
 from tradeexecutor.state.portfolio.fields import PortfolioFields
 from tradeexecutor.state.portfolio.lookup import get_bridge_position_for_chain
@@ -39,8 +42,8 @@ def move_capital_from_reserves_to_spot_trade(
         With `underflow_check`: there is less cash than planned.
     """
     portfolio.owner.claim()
-    if trade.is_spot():
-        if not trade.is_buy():
+    if trade.pair.kind in TOKEN_TRADE_KINDS:
+        if trade._planned_quantity <= ZERO_DECIMAL:
             raise InvalidTrade(f"trade #{trade.trade_id} is a sell, it needs no cash")
         difference = abs(float(trade.planned_reserve) - trade.get_planned_value())
         if not difference < _PLAN_TOLERANCE_USD:

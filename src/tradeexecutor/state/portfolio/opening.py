@@ -45,6 +45,7 @@ from tradeexecutor.state.position.grouping import (
 from tradeexecutor.state.position.holdings import check_planned_sell
 from tradeexecutor.state.position.quantity import get_settled_quantity
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
+from tradeexecutor.state.trade.planned_amounts import LEVERAGE_KINDS
 from tradeexecutor.state.trade.request import TradeRequest
 from tradeexecutor.state.types import USDollarAmount, USDollarPrice
 
@@ -216,7 +217,7 @@ def request_trade(
     trade = position.plan_trade(request, get_next_trade_id(portfolio), portfolio_value)
     planned = trade._planned_quantity
     is_sell = planned < ZERO_DECIMAL
-    if _LOWEST_DUST <= planned <= LARGEST_DUST_EPSILON and planned:  # others need not know the limit
+    if (planned >= _LOWEST_DUST if is_sell else planned <= LARGEST_DUST_EPSILON) and planned:  # others need no limit
         dust = get_dust_epsilon_for_pair(pair)
         if abs(planned) <= dust:
             raise TooSmallTrade(
@@ -257,7 +258,7 @@ def _sells_the_rest(position: TradingPosition, trade: TradeExecution, quantity: 
 
     Leveraged positions are closed only by a request that says so; orders with a trigger have the flags of theirs.
     """
-    if position.pair.kind.is_leverage() or (trade.flags and _TRIGGERED in trade.flags):
+    if position.pair.kind in LEVERAGE_KINDS or (trade.flags and _TRIGGERED in trade.flags):
         return False
     available = position.get_available_trading_quantity() if quantity is None else quantity
     left = available + trade._planned_quantity

@@ -150,9 +150,10 @@ def check_started_sell(position: PositionFields, trade: TradeExecution) -> None:
 
 def check_sold(position: PositionFields, trade: TradeExecution, quantity: Decimal) -> None:
     """Raise `NotEnoughTokens` if a trade sold more than the position held; `quantity` in base token units, negative."""
-    if quantity >= ZERO_DECIMAL or position.pair.kind not in KINDS_OF_HELD_TOKENS:
+    kind = position.pair.kind
+    if quantity >= ZERO_DECIMAL or kind not in KINDS_OF_HELD_TOKENS:
         return
-    held = get_holding(position)
+    held = get_quantity(position) if kind is not _CCTP_BRIDGE else get_available_bridge_capital(position)
     if -quantity > held:
         _require(position, trade, held, -quantity, "was held")
 

@@ -22,6 +22,8 @@ from tradeexecutor.state.position_internal_share_price import (
 from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.state.types import Percent, USDollarAmount, USDollarPrice
 
+_EXCHANGE_ACCOUNT = TradingPairKind.exchange_account  # reading a member from its enum class is slow in Python 3.11
+
 
 @dataclass(slots=True, frozen=True)
 class ProfitData:
@@ -133,7 +135,7 @@ def is_account_placeholder(trade: TradeExecution) -> bool:
     The money of such an account is elsewhere. Its position is opened by a trade of one dollar, and the first balance
     that is read from the account is what was invested.
     """
-    return trade.pair.kind is TradingPairKind.exchange_account and abs(_get_executed_amounts(trade)[2]) <= 1
+    return trade.pair.kind is _EXCHANGE_ACCOUNT and abs(_get_executed_amounts(trade)[2]) <= 1
 
 
 def _get_executed_amounts(trade: TradeExecution) -> tuple[float, USDollarPrice, USDollarAmount]:

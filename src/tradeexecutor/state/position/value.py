@@ -165,13 +165,17 @@ def get_equity(position: PositionFields) -> USDollarAmount:
 
 
 def get_spot_equity(position: PositionFields) -> USDollarAmount:
-    """Return `get_equity` of a spot position; in a third of the time if its trades are added up, or one is planned."""
+    """Return `get_equity` of a spot position; in a third of the time if its last trade is executed or planned."""
     trades = position._trades
     if isinstance(trades, TradesById) and not position._balance_updates:
         settled, uncounted = trades._settled, len(trades) - trades._settled_count
         if uncounted == 1:
             last = next(reversed(trades.values()))
-            uncounted = 0 if last._executed_quantity is None and last._started_at is None else 1
+            executed = last._executed_quantity
+            if executed is None:
+                uncounted = 0 if last._started_at is None else 1
+            elif last._executed_at and not last._failed_at and not last._repaired_at and not settled.locked_reserve:
+                return float(settled.tokens + executed) * position._last_token_price
         if not uncounted and not settled.locked_reserve:
             return settled.get_tokens_as_float() * position._last_token_price
     return get_equity(position)

@@ -88,15 +88,15 @@ def mark_trade_success(
 ) -> None:
     """Record the outcome of a broadcasted trade, see `record_fill`; the parameters are the fields of `Fill`."""
     fill = Fill(
-        executed_at=executed_at,
-        price=executed_price,
-        quantity=executed_amount,
-        reserve=executed_reserve,
-        lp_fees=lp_fees,
-        native_token_price=native_token_price,
-        cost_of_gas=cost_of_gas,
-        collateral_consumption=executed_collateral_consumption,
-        collateral_allocation=executed_collateral_allocation,
+        executed_at,
+        executed_price,
+        executed_amount,
+        executed_reserve,
+        lp_fees,
+        native_token_price,
+        cost_of_gas,
+        executed_collateral_consumption,
+        executed_collateral_allocation,
     )
     if force:
         record_fill(state, trade, fill, force=True)
@@ -130,10 +130,11 @@ def record_fill(
     LiquidationRisked
         The state is unchanged.
     """
-    state.portfolio.owner.claim()
+    portfolio = state.portfolio
+    portfolio.owner.claim()
     if trade.pair.kind not in EXECUTABLE_KINDS:
         raise UnsupportedPairKind(f"trades of kind {trade.pair.kind.value} cannot be executed: #{trade.trade_id}")
-    position = state.portfolio.find_position_for_trade(trade, True)  # naming the flag takes longer than all the rest
+    position = portfolio.find_position_for_trade(trade, True)  # naming the flag takes longer than all the rest
     if trade.get_status() is not _BROADCASTED:
         _check_unbroadcasted(trade, force=force)
     _check(position, trade, fill)

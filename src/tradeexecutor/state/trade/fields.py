@@ -315,8 +315,9 @@ class TradeFields(TradeSlots):
             raise InvalidTrade(f"trade #{self.trade_id} planned price must be a positive float, got {price!r}")
         if self.planned_reserve < ZERO_DECIMAL and not kind.is_credit_based():
             raise InvalidTrade(f"trade #{self.trade_id} planned reserve is negative: {self.planned_reserve}")
-        if self.slippage_tolerance:
-            check_slippage_tolerance(self.trade_id, self.slippage_tolerance)
+        tolerance = self.slippage_tolerance
+        if tolerance and not tolerance < MAX_SLIPPAGE_TOLERANCE:  # nearly never: saves a call
+            check_slippage_tolerance(self.trade_id, tolerance)
         loan = self.planned_loan_update
         if loan is not None and not isinstance(loan, Loan):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidValue(f"planned_loan_update must be a Loan, got {loan!r}")

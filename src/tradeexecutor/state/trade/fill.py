@@ -8,11 +8,12 @@ import msgspec
 from tradeexecutor.state.types import USDollarAmount, USDollarPrice
 
 
-class Fill(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Fill(msgspec.Struct, frozen=True, gc=False):
     """The outcome of a successful trade, as reported by the market, the chain or a simulation.
 
     `State.record_fill` books it. LP fees and gas are only recorded: they are already part of price and quantity.
-    Like `TradeRequest` it is a msgspec structure, for speed, because one is created for every trade.
+    Like `TradeRequest` it is a msgspec structure, for speed, because one is created for every trade. Pass the values by
+    name: only functions with the long signatures of existing strategies pass them by position.
 
     Worked example: 0.25 WETH bought for 600 USDC at a fee of 0.3 %:
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 
 from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
-from tradeexecutor.accounting.values import is_finite_decimal, require_finite_decimal
+from tradeexecutor.accounting.values import is_finite_decimal, require_finite_decimal, to_exact_price
 from tradeexecutor.state.errors import InvalidTrade, UnsupportedPairKind
 from tradeexecutor.state.identifier import TradingPairIdentifier, TradingPairKind
 from tradeexecutor.state.identifier.dust import get_close_epsilon_for_pair
@@ -74,7 +74,7 @@ def plan_exchange(kind: TradingPairKind, request: TradeRequest) -> PlannedAmount
     assumed_price = request.assumed_price
     if type(assumed_price) is not float or not 0 < assumed_price < math.inf:  # nearly always: saves a call
         _check_price(assumed_price)
-    price = Decimal(assumed_price)
+    price = to_exact_price(assumed_price)
     if quantity is None:
         quantity, reserve = amount / price, amount
     else:

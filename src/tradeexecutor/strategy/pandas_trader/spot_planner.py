@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from tradeexecutor.accounting.raw_units import round_down_to_units, size_sale
+from tradeexecutor.accounting.values import to_exact_price
 from tradeexecutor.state.booking.waiting_orders import (
     discard_planned,
     expire_order,
@@ -222,7 +223,7 @@ class SpotPlanner:
         """Plan a buy for a budget in reserve currency; raises `PositionManagerError` for dust and less than a unit."""
         terms = self.strategy_universe.get_terms(pair)
         decimals = pair.base.decimals, self.reserve_currency.decimals
-        quantity, cost = terms.size_buy(budget, Decimal(pricing.price), *decimals)
+        quantity, cost = terms.size_buy(budget, to_exact_price(pricing.price), *decimals)
         what = f"cannot buy for {budget} {self.reserve_currency.token_symbol} at {pricing.price}"
         check_size(pair, quantity, what)
         self._check_minimum(pair, cost, what)
@@ -267,7 +268,7 @@ class SpotPlanner:
             flags=flags,
             **self._get_plan(pricing, slippage_tolerance),
         )
-        trade.planned_reserve = size_sale(quantity, Decimal(pricing.price), self.reserve_currency.decimals)
+        trade.planned_reserve = size_sale(quantity, to_exact_price(pricing.price), self.reserve_currency.decimals)
         return trade
 
     def _get_plan(self, pricing: TradePricing, slippage_tolerance: Percent | None) -> dict[str, Any]:
