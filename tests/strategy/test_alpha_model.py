@@ -111,7 +111,7 @@ def test_a_signal_that_is_set_after_the_selection_joins_all_others():
     assert [signal.pair for signal in model.iterate_signals()] == pairs[:1]
     model.set_signal(pairs[2], 1.0)
     assert [signal.pair for signal in model.iterate_signals()] == pairs
-    model.signals.pop(pairs[0].internal_id)
+    model.signals.pop(pairs[0].internal_id or 0)
     assert [signal.pair for signal in model.raw_signals.values()] == pairs
     assert [signal.pair for signal in model.iterate_signals()] == pairs[1:]
 

@@ -15,13 +15,10 @@
 A positive signal is a spot position, a negative one a short of the same pair.
 """
 
-import dataclasses
 import datetime
-import enum
 import logging
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from tradeexecutor.state.contract import warn_ignored
@@ -34,6 +31,7 @@ from tradeexecutor.state.types import Percent, USDollarAmount
 from tradeexecutor.strategy.affordable import find_affordable_share, find_queued
 from tradeexecutor.strategy.fixed_size_risk import FixedSizeRiskModel
 from tradeexecutor.strategy.pandas_trader.position_manager import PositionManager, PositionManagerError
+from tradeexecutor.strategy.trading_pair_signal import TradingPairSignal, TradingPairSignalFlags
 from tradeexecutor.strategy.weighting import Signal, normalise_weights, weight_by_1_slash_n
 
 __all__ = ["AlphaModel", "TradingPairSignal", "TradingPairSignalFlags", "format_signals"]
@@ -42,82 +40,6 @@ logger = logging.getLogger(__name__)
 
 #: Weights below this are no position.
 _DEFAULT_EPSILON = 0.005
-
-
-class TradingPairSignalFlags(enum.Enum):
-    """What became of a signal."""
-
-    #: Not among the strongest signals.
-    not_selected = "not_selected"
-    #: Reduced to the largest weight.
-    capped_by_max_weight = "capped_by_max_weight"
-    #: Reduced by the size risk model.
-    capped_by_size_risk = "capped_by_size_risk"
-    #: Reduced to what the cash pays.
-    capped_by_cash = "capped_by_cash"
-    #: The loan of the short would be liquidated: it is closed instead of reduced, or not opened or increased.
-    refused_by_loan = "refused_by_loan"
-    #: An order of an earlier decision has not filled yet; until then the pair is left alone.
-    on_its_way = "on_its_way"
-    #: The change is smaller than the threshold.
-    below_threshold = "below_threshold"
-    #: The weight is too small, so the position is closed.
-    closed = "closed"
-
-
-@dataclass(slots=True, kw_only=True)
-class TradingPairSignal:
-    """What is wanted of one pair, and what was made of it.
-
-    Attributes
-    ----------
-    pair
-        The spot pair.
-    signal
-        How strongly it is wanted; negative for a short.
-    stop_loss, take_profit, trailing_stop_loss
-        Levels of a new position relative to the price, as in `PositionManager.open_spot`; None for none.
-    leverage
-        Leverage of a short; None for 1.
-    raw_weight, normalised_weight
-        Weight before and after all weights were made to add up to 1.
-    old_weight, old_value
-        Share of the portfolio and value of the present position, USD.
-    position_target
-        Wanted value, USD.
-    position_adjust_usd
-        Wanted less present value, USD.
-    position_adjust_ignored
-        Whether nothing is traded, because the change is small.
-    position_id
-        Present position; None without one.
-    flags
-        What happened to the signal.
-    """
-
-    pair: TradingPairIdentifier
-    signal: Signal
-    stop_loss: Percent | None = None
-    take_profit: Percent | None = None
-    trailing_stop_loss: Percent | None = None
-    leverage: float | None = None
-    raw_weight: Percent = 0.0
-    normalised_weight: Percent = 0.0
-    old_weight: Percent = 0.0
-    old_value: USDollarAmount = 0.0
-    position_target: USDollarAmount = 0.0
-    position_adjust_usd: USDollarAmount = 0.0
-    position_adjust_ignored: bool = False
-    position_id: int | None = None
-    flags: set[TradingPairSignalFlags] = field(default_factory=set[TradingPairSignalFlags])
-
-    def is_short(self) -> bool:
-        """Return True if a short is wanted."""
-        return self.signal < 0
-
-    def has_trades(self) -> bool:
-        """Return True if the position is changed."""
-        return bool(self.position_adjust_usd) and not self.position_adjust_ignored
 
 
 def _warn_about(function: str, options: Iterable[str]) -> None:
@@ -463,8 +385,8 @@ class AlphaModel:
         """Return plain data, e.g. for ``state.visualisation.add_calculations``."""
         return {
             "timestamp": None if self.timestamp is None else self.timestamp.replace(tzinfo=datetime.UTC).timestamp(),
-            "raw_signals": {str(pair_id): _to_dict(signal) for pair_id, signal in self.raw_signals.items()},
-            "signals": {str(pair_id): _to_dict(signal) for pair_id, signal in self.signals.items()},
+            "raw_signals": {str(pair_id): signal.to_dict() for pair_id, signal in self.raw_signals.items()},
+            "signals": {str(pair_id): signal.to_dict() for pair_id, signal in self.signals.items()},
             "investable_equity": self.investable_equity,
             "accepted_investable_equity": self.accepted_investable_equity,
             "size_risk_discarded_value": self.size_risk_discarded_value,
@@ -482,13 +404,6 @@ def _shrink(manager: PositionManager, signal: TradingPairSignal, cost: USDollarA
     signal.flags.add(TradingPairSignalFlags.capped_by_cash)
     signal.position_adjust_ignored = manager.is_too_small(signal.pair, cost - missing)
     return not signal.position_adjust_ignored
-
-
-def _to_dict(signal: TradingPairSignal) -> dict[str, Any]:
-    values = {entry.name: getattr(signal, entry.name) for entry in dataclasses.fields(signal)}
-    values["pair"] = {"internal_id": signal.pair.internal_id, "ticker": signal.pair.get_ticker()}
-    values["flags"] = sorted(flag.value for flag in signal.flags)
-    return values
 
 
 def format_signals(alpha_model: AlphaModel) -> Any:

@@ -213,7 +213,10 @@ def request_trade(
             request.reserve_currency,
             request.reserve_currency_price,
         )
-    portfolio_value = calculate_equity_for_plan(portfolio, request.strategy_cycle_at)
+    if len(portfolio.open_positions) <= SCANNED_POSITIONS:  # nearly always: saves a call
+        portfolio_value = calculate_total_equity(portfolio)
+    else:
+        portfolio_value = calculate_equity_for_plan(portfolio, request.strategy_cycle_at)
     trade = position.plan_trade(request, get_next_trade_id(portfolio), portfolio_value)
     planned = trade._planned_quantity
     is_sell = planned < ZERO_DECIMAL

@@ -10,6 +10,7 @@ from tradeexecutor.state.identifier import TOKEN_TRADE_KINDS, TradingPairKind
 from tradeexecutor.state.position.fields import PositionFields
 from tradeexecutor.state.position.trades import get_first_trade, get_last_trade, get_trade_totals, get_unsettled_trades
 from tradeexecutor.state.trade import TradeExecution
+from tradeexecutor.state.trade.totals import FEW_TRADES
 from tradeexecutor.state.trigger import TriggerCondition
 
 _EXCHANGE_ACCOUNT, _VAULT = TradingPairKind.exchange_account, TradingPairKind.vault
@@ -48,7 +49,8 @@ def has_unexecuted_trades(position: PositionFields) -> bool:
 
 def has_trades_in_flight(position: PositionFields) -> bool:
     """Return True if any trade has no outcome yet: started, broadcasted, on a bridge or requested from a vault."""
-    for trade in get_unsettled_trades(position):
+    trades = position._trades
+    for trade in trades.values() if len(trades) <= FEW_TRADES else get_unsettled_trades(position):  # saves a call
         if trade._executed_at is None and trade._started_at and trade._failed_at is None:
             return True
     return False

@@ -16,13 +16,8 @@ from tradeexecutor.state.trade import Fill, TradeExecution
 from tradeexecutor.state.trade.planned_amounts import LEVERAGE_KINDS, LOAN_KINDS
 
 
-def needs_capital(trade: TradeExecution) -> bool:
-    """Return True if a trade takes its planned reserve when it starts: a buy, and any trade with leverage."""
-    return trade._planned_quantity > ZERO_DECIMAL or trade.pair.kind in LEVERAGE_KINDS
-
-
 def take_capital(portfolio: Portfolio, trade: TradeExecution, *, underflow_check: bool) -> None:
-    """Allocate the planned reserve of a trade that needs capital.
+    """Allocate the planned reserve of a trade that needs capital: a buy, or any trade with leverage.
 
     If a bridge position has capital on the chain of the tokens, it pays for them; the cash pays for everything else.
 
@@ -118,15 +113,17 @@ def _get_account_of_proceeds(portfolio: Portfolio, trade: TradeExecution) -> Res
 
     Proceeds on another chain stay there even if its bridge position is frozen or closed.
     """
-    chain_id = trade.pair.chain_id
+    pair, reserve_currency = trade.pair, trade.reserve_currency
+    chain_id, quote = pair.base.chain_id, pair.quote
     bridge = portfolio.get_bridge_position_for_chain(chain_id)
-    if bridge is None:
-        quote, reserve_currency = trade.pair.quote, trade.reserve_currency
-        if quote is reserve_currency or quote == reserve_currency:
-            reserve = _find_reserve(portfolio, trade)
-            if reserve is not None:
-                return reserve
-        bridge = portfolio.find_bridge_position_for_chain(chain_id)
+    if bridge is not None:
+        return bridge
+    if quote is reserve_currency or quote == reserve_currency:
+        try:
+            return portfolio.get_reserve_position(reserve_currency)
+        except KeyError:
+            pass
+    bridge = portfolio.find_bridge_position_for_chain(chain_id)
     return get_reserve_of_trade(portfolio, trade) if bridge is None else bridge
 
 

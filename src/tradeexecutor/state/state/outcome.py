@@ -30,6 +30,7 @@ from tradeexecutor.state.identifier import TradingPairKind
 from tradeexecutor.state.identifier.dust import get_close_epsilon_for_pair
 from tradeexecutor.state.loan import Loan
 from tradeexecutor.state.loan.changes import LoanChange, LoanPayments, get_loan_after_trade
+from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.position.holdings import check_sold, get_raw_unit
 from tradeexecutor.state.position.pnl import (
@@ -138,7 +139,11 @@ def record_fill(
     if trade.get_status() is not _BROADCASTED:
         _check_unbroadcasted(trade, force=force)
     _check(position, trade, fill)
-    outcome = _compute(state, trade, fill, position)
+    if trade.pair.kind in LOAN_KINDS:
+        outcome = _compute_with_loan(portfolio, trade, fill, position)
+    else:
+        returned, account = find_returned_capital(portfolio, trade, fill)
+        outcome = _Outcome(position, fill, returned, account)
     takes_something = fill.quantity < ZERO_DECIMAL or outcome.returned < ZERO_DECIMAL
     if takes_something and not confirmed and trade.trade_type is not _REPAIR:
         _check_possible(trade, outcome)
@@ -236,27 +241,32 @@ def _check_spent(trade: TradeExecution, outcome: _Outcome) -> None:
 # --- Compute
 
 
-def _compute(state: StateFields, trade: TradeExecution, fill: Fill, position: TradingPosition) -> _Outcome:
-    """Return the changes of the outcome; raises `InvalidTrade`, `LiquidationRisked` or `ReserveMissing`."""
+def _compute_with_loan(portfolio: Portfolio, trade: TradeExecution, fill: Fill, position: TradingPosition) -> _Outcome:
+    """Return the changes of the outcome of a trade that changes a loan.
+
+    Raises
+    ------
+    InvalidTrade, LiquidationRisked, ReserveMissing
+        The trade cannot have this outcome.
+    """
     loan, payments = None, _NO_PAYMENTS
-    if trade.pair.kind in LOAN_KINDS:
-        fill = _complete_fill_of_loan(trade, fill)
-        if trade.trade_type is not _REPAIR:
-            # What was executed as planned is a simulation: it happened in the cycle that planned it, whatever the
-            # clock of the simulation says, and interest runs from there. Live, it runs from the execution.
-            as_planned = trade.executed_loan_update is not None
-            change = LoanChange(
-                fill.quantity,
-                fill.reserve,
-                fill.collateral_consumption or ZERO_DECIMAL,
-                fill.collateral_allocation or ZERO_DECIMAL,
-                fill.price,
-                float(trade.get_reserve_currency_exchange_rate()),
-                trade.opened_at if as_planned else fill.executed_at,
-            )
-            closing = TradeFlag.close in (trade.flags or ())
-            loan, payments = get_loan_after_trade(position.loan, trade, change, closing=closing)
-    returned, account = find_returned_capital(state.portfolio, trade, fill)
+    fill = _complete_fill_of_loan(trade, fill)
+    if trade.trade_type is not _REPAIR:
+        # What was executed as planned is a simulation: it happened in the cycle that planned it, whatever the clock of
+        # the simulation says, and interest runs from there. Live, it runs from the execution.
+        as_planned = trade.executed_loan_update is not None
+        change = LoanChange(
+            fill.quantity,
+            fill.reserve,
+            fill.collateral_consumption or ZERO_DECIMAL,
+            fill.collateral_allocation or ZERO_DECIMAL,
+            fill.price,
+            float(trade.get_reserve_currency_exchange_rate()),
+            trade.opened_at if as_planned else fill.executed_at,
+        )
+        closing = TradeFlag.close in (trade.flags or ())
+        loan, payments = get_loan_after_trade(position.loan, trade, change, closing=closing)
+    returned, account = find_returned_capital(portfolio, trade, fill)
     return _Outcome(position, fill, returned, account, loan, payments)
 
 

@@ -216,7 +216,8 @@ def create_trade(
         closing,
         planned_collateral_consumption,
         planned_collateral_allocation,
-        flags=flags,
+        None,
+        flags,
     )
     return state.portfolio.request_trade(request, position)
 

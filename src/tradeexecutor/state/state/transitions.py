@@ -39,11 +39,11 @@ from tradeexecutor.state.errors import (
     WrongTradeStatus,
 )
 from tradeexecutor.state.position.holdings import check_started_sell
-from tradeexecutor.state.state.capital import find_failed_capital, give_capital_back, needs_capital, take_capital
+from tradeexecutor.state.state.capital import find_failed_capital, give_capital_back, take_capital
 from tradeexecutor.state.state.fields import StateFields
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeStatus, TradeType
 from tradeexecutor.state.trade.capital_at_risk import keeps_allocation_on_failure
-from tradeexecutor.state.trade.planned_amounts import EXECUTABLE_KINDS
+from tradeexecutor.state.trade.planned_amounts import EXECUTABLE_KINDS, LEVERAGE_KINDS
 from tradeexecutor.state.types import BPS
 
 _PLANNED = TradeStatus.planned
@@ -100,7 +100,7 @@ def start_execution(
         check_started_sell(position, trade)
     if nonce is not None:
         portfolio.check_for_nonce_reuse(nonce)
-    if needs_capital(trade):
+    if trade._planned_quantity > ZERO_DECIMAL or kind in LEVERAGE_KINDS:
         take_capital(portfolio, trade, underflow_check=underflow_check)
     trade._started_at = ts
     if trade._link is not None:  # tells the tables of trades, like an assignment to `started_at`
