@@ -58,7 +58,7 @@ require_bounded = Context(
 ).plus
 
 #: Returns a price as the exact Decimal of its float. It is kept, because each trade converts its price several times.
-to_exact_price: Callable[[float], Decimal] = functools.lru_cache(maxsize=128)(Decimal)
+to_exact_price: Callable[[float], Decimal] = functools.lru_cache(maxsize=1024)(Decimal)
 
 #: Returns an error with the given text.
 MakeError = Callable[[str], Exception]
