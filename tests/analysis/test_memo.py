@@ -4,6 +4,7 @@ import datetime
 
 import pytest
 
+from tests.kit.trader import WETH_USDC, Trader, new_state
 from tradeexecutor.analysis.memo import share_nothing, share_results, shared
 
 
@@ -82,3 +83,15 @@ def test_nothing_is_shared_while_a_state_changes():
         counter.measure("a")
         counter.measure("a")
     assert len(counter.calls) == 3
+
+
+def test_trades_are_added_up_once_in_a_block():
+    position, _ = Trader(new_state(1_000_000)).buy(WETH_USDC, "0.7", 2000.0)
+    assert position.get_trade_totals() is not position.get_trade_totals()
+    with share_results():
+        totals = position.get_trade_totals()
+        assert position.get_trade_totals() is totals
+        with share_nothing():
+            assert position.get_trade_totals() is not totals
+        assert position.get_trade_totals() is totals
+    assert position.get_trade_totals() is not totals

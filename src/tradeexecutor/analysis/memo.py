@@ -18,6 +18,8 @@ import functools
 from collections.abc import Callable, Generator
 from typing import Any, ParamSpec, TypeVar
 
+from tradeexecutor.state.position.trades import sharing_totals
+
 __all__ = ["share_nothing", "share_results", "shared"]
 
 P = ParamSpec("P")
@@ -34,7 +36,7 @@ _results: contextvars.ContextVar[_Results | None] = contextvars.ContextVar("resu
 
 @contextlib.contextmanager
 def share_results() -> Generator[None, None, None]:
-    """Memoise the results of `shared` functions until the outermost block ends.
+    """Memoise the results of `shared` functions, and the sums over trades, until the outermost block ends.
 
     States must not change inside the block.
     """
@@ -43,7 +45,8 @@ def share_results() -> Generator[None, None, None]:
         return
     token = _results.set({})
     try:
-        yield
+        with sharing_totals():
+            yield
     finally:
         _results.reset(token)
 
@@ -53,7 +56,8 @@ def share_nothing() -> Generator[None, None, None]:
     """Memoise nothing inside the block, because a state changes in it, although the caller may share results."""
     token = _results.set(None)
     try:
-        yield
+        with sharing_totals(is_sharing=False):
+            yield
     finally:
         _results.reset(token)
 
@@ -69,11 +73,14 @@ def shared(function: Callable[P, R]) -> Callable[P, R]:
         results = _results.get()
         if results is None:
             return function(*args, **kwargs)
-        values = (*args, *kwargs.values())
-        key = (function, *map(_identify, values), *kwargs)
+        key: tuple[Any, ...]
+        if len(args) == 1 and not kwargs:  # nearly always: a figure of a position
+            key = function, _identify(args[0])
+        else:
+            key = (function, *map(_identify, (*args, *kwargs.values())), *kwargs)
         found = results.get(key)
         if found is None:
-            found = results[key] = function(*args, **kwargs), values
+            found = results[key] = function(*args, **kwargs), (*args, *kwargs.values())
         return found[0]
 
     return share

@@ -173,9 +173,10 @@ def list_event_checkpoints(journal: Journal, events: Iterable[BalanceUpdate]) ->
 
 def list_holding_checkpoints(state: State, journal: Journal, position: TradingPosition) -> list[Checkpoint]:
     """Return the recorded quantities of a position that has no loan."""
-    base = position.pair.base
-    events = (event for event in position.balance_updates.values() if event.asset == base)
-    checkpoints = list(list_event_checkpoints(journal, events))
+    checkpoints: list[Checkpoint] = []
+    if updates := position.balance_updates:
+        base = position.pair.base
+        checkpoints += list_event_checkpoints(journal, [event for event in updates.values() if event.asset == base])
     if valuations := position.valuation_updates:
         ends = _find_ends([valuation.created_at for valuation in valuations])
         for valuation, end in zip(valuations, ends, strict=True):

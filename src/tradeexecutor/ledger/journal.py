@@ -8,7 +8,7 @@ differently, so their balances differ from the journal; `tradeexecutor.ledger.pr
 import functools
 import operator
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -49,9 +49,11 @@ class Journal:
         """Return the final balance of an account, token units; 0 for an account without movements."""
         return self.balances.get(account, ZERO)
 
-    def get_movements(self, accounts: Iterable[Account]) -> list[Movement]:
+    def get_movements(self, accounts: Sequence[Account]) -> list[Movement]:
         """Return the changes of the sum of some accounts, in order, without movements between these accounts."""
         movements = self.movements
+        if len(accounts) == 1:  # nearly always
+            return movements.get(accounts[0], [])
         wanted = [account for account in accounts if account in movements]
         if len(wanted) == 1:
             return movements[wanted[0]]

@@ -311,15 +311,17 @@ class _Prover:
     def _find_holding_problem(self, timeline: Timeline, position: TradingPosition) -> str:
         """Return why a position cannot hold the sum of its trades and events; empty when it can."""
         number = position.position_id
+        left = timeline.derived
+        lowest, entry = timeline.find_lowest()
+        if not left and not lowest:  # nearly all closed positions
+            return ""
         symbol = position.pair.base.token_symbol
         raw_unit = Decimal(1).scaleb(-position.pair.base.decimals)
         kind = position.pair.kind
-        if not kind.is_exchange_account() and not kind.is_cctp_bridge():
-            lowest, entry = timeline.find_lowest()
-            if lowest < -raw_unit - timeline.limit:
-                last = self.journal.entries[entry].description
-                return f"{write_amount(-lowest)} {symbol} more left position #{number} than had come in, after: {last}"
-        left = timeline.derived
+        has_tokens = not kind.is_exchange_account() and not kind.is_cctp_bridge()
+        if has_tokens and lowest < -raw_unit - timeline.limit:
+            last = self.journal.entries[entry].description
+            return f"{write_amount(-lowest)} {symbol} more left position #{number} than had come in, after: {last}"
         is_closed = position.closed_at is not None and "marked_down_at" not in (position.other_data or {})
         if not is_closed or abs(left) <= max(raw_unit, Decimal(get_close_epsilon_for_pair(position.pair))):
             return ""

@@ -173,6 +173,8 @@ def _list_in_flight(position: TradingPosition, derived: list[Account]) -> Iterat
         if amount:
             account = Account(kind, asset.get_identifier(), number)
             amounts[account] = amounts.get(account, ZERO) + amount
+    if not amounts and not derived:  # nearly always
+        return
     for account in sorted({*amounts, *derived}):
         name = f"{_WAITING_NAMES[account.kind]} for position #{number}"
         yield Recorded(name, account.asset, (account,), amounts.get(account, ZERO), number)

@@ -73,7 +73,25 @@ class Timeline:
         Final balance, with the sign of the recorded figure, token units.
     limit
         The largest rounding error of the recorded figure, token units.
+    movements
+        Movements of its accounts, in order.
+    difference
+        Recorded balance less the derived one, token units; None if the file does not contain the figure.
+    checkpoints
+        The earlier values of the figure and its present one.
     """
+
+    __slots__ = (
+        "_balances",
+        "_numbers",
+        "checkpoints",
+        "derived",
+        "difference",
+        "journal",
+        "limit",
+        "movements",
+        "recorded",
+    )
 
     def __init__(self, journal: Journal, recorded: Recorded):
         self.journal = journal
@@ -100,9 +118,7 @@ class Timeline:
             largest = max(largest, abs(recorded.amount))
         self.derived = balance
         self.limit = get_rounding_limit(len(self.movements), largest)
-        #: Recorded balance less the derived one, token units; None if the file does not contain the figure.
         self.difference = None if recorded.amount is None else recorded.amount - balance
-        #: The earlier values of the figure and its present one.
         self.checkpoints = self._list_checkpoints()
 
     def get_balance(self, place: int) -> Decimal:

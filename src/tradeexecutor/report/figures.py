@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tradeexecutor.analysis.adjusted.equity import EquityCurve, read_equity_curve
+from tradeexecutor.analysis.adjusted.positions import get_net_profit
 from tradeexecutor.analysis.adjusted.summary import PerformanceSummary, PositionResult, summarise_performance
 from tradeexecutor.report.glossary import GLOSSARY
 from tradeexecutor.state.cycle_duration import CycleDuration
@@ -170,7 +171,7 @@ def _make_result(state: State, summary: PerformanceSummary, curve: EquityCurve) 
 def _contradict(state: State, profit: float | None, initial: float | None) -> str:
     """Return a remark if the profit of the positions differs from that of the equity, because one of them is wrong."""
     try:
-        earned = state.portfolio.get_net_profit_usd()
+        earned = sum(get_net_profit(position) for position in state.portfolio.get_all_positions())
     except TradeExecutorError:
         return ""
     if profit is None or abs(earned - profit) <= max(_PROFIT_TOLERANCE * max(initial or 0.0, abs(profit)), 0.01):

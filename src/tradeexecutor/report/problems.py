@@ -131,7 +131,8 @@ def _find_in_positions(state: State) -> Iterator[Problem]:
     for table in portfolio.get_position_tables():
         for position in table.values():
             for trade in position.trades.values():
-                yield from _find_in_trade(position, trade)
+                if trade.executed_at is None or trade.failed_at is not None or trade.repaired_at is not None:
+                    yield from _find_in_trade(position, trade)
 
 
 def _make_frozen(position: TradingPosition) -> Problem:
@@ -139,7 +140,7 @@ def _make_frozen(position: TradingPosition) -> Problem:
     return Problem(Severity.error, "frozen", f"position #{position.position_id}", position.frozen_at, text)
 
 
-def _find_in_trade(position: TradingPosition, trade: TradeExecution) -> Iterable[Problem]:
+def _find_in_trade(position: TradingPosition, trade: TradeExecution) -> Iterator[Problem]:
     subject = f"trade #{trade.trade_id}"
     what = f"{'buy' if trade.is_buy() else 'sell'} {trade.pair.get_ticker()} of position #{position.position_id}"
     if trade.is_repaired():

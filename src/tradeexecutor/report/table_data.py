@@ -118,10 +118,7 @@ def _get(accessor: Callable[[], T]) -> T | None:
 def _make_table(
     name: str, specs: Sequence[tuple[str, Kind, bool]], rows: Iterable[Sequence[Any]], sort: int | None = None
 ) -> TableData:
-    columns: list[list[Any]] = [[] for _ in specs]
-    for row in rows:
-        for values, value in zip(columns, row, strict=True):
-            values.append(value)
+    columns = [*map(list, zip(*rows, strict=True))] or [[] for _ in specs]
     made = tuple(
         ColumnData(column, kind, values, is_minor)
         for (column, kind, is_minor), values in zip(specs, columns, strict=True)

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from tradeexecutor.analysis.adjusted.flows import iterate_flows
 from tradeexecutor.analysis.memo import shared
-from tradeexecutor.analysis.times import to_time_index, to_us
+from tradeexecutor.analysis.samples import read_net_asset_values
+from tradeexecutor.analysis.times import to_us
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.state.trade.amounts import sum_fees
@@ -53,8 +54,8 @@ def read_equity_curve(state: State) -> EquityCurve:
     which a backtest takes before it books the flow. Transfers to the wallet that were not recorded count as profit,
     because the state does not distinguish them.
     """
-    sample_times, sample_values = state.stats.get_net_asset_values()
-    recorded = to_time_index(sample_times).asi8
+    index, sample_values = read_net_asset_values(state)
+    recorded = index.asi8
     order = np.argsort(recorded, kind="stable")
     times = recorded[order]
     moments = [(to_us(when), usd_value) for when, usd_value in iterate_flows(state)]
@@ -64,7 +65,7 @@ def read_equity_curve(state: State) -> EquityCurve:
     is_before_flow = np.isin(times, [when for when, _ in moments]) & (times > times[:1])
     is_kept[1:] |= is_before_flow[1:] & (times[1:] != times[:-1])
     times = times[is_kept]
-    values = np.array(sample_values, dtype=np.float64)[order][is_kept]
+    values = sample_values[order][is_kept]
     flows = np.zeros(len(times))
     for when, usd_value in moments:
         index = int(np.searchsorted(times, when))

@@ -123,30 +123,39 @@ def measure_kinds(positions: Iterable[TradingPosition]) -> tuple[KindFigures, ..
 
 def _measure(name: str, positions: list[TradingPosition]) -> KindFigures:
     results = measure_positions(positions)
-    exposure = sum(map(get_exposure, positions))
-    value = sum(position.get_value() for position in positions if not position.is_closed())
+    still_open = [position for position in positions if not position.is_closed()]
+    with_interest = [position for position in positions if _may_have_interest(position)]
+    exposure = sum(map(get_exposure, still_open), 0.0)
+    value = sum(position.get_value() for position in still_open)
     liquidations = [
         trade
         for position in positions
         for trade in position.trades.values()
-        if trade.is_liquidation() and trade.is_success()
+        if trade.other_data and trade.is_liquidation() and trade.is_success()
     ]
     return KindFigures(
         name=name,
         positions=len(positions),
-        closed=sum(position.is_closed() for position in positions),
+        closed=len(positions) - len(still_open),
         won=results.won,
         lost=results.lost,
         profit=sum(get_net_result(position)[0] for position in positions),
         fees=sum(position.get_total_lp_fees_paid() for position in positions),
-        interest_earned=sum(map(get_interest_earned, positions)),
-        interest_paid=sum(map(get_interest_paid, positions)),
+        interest_earned=sum(map(get_interest_earned, with_interest), 0.0),
+        interest_paid=sum(map(get_interest_paid, with_interest), 0.0),
         liquidations=len(liquidations),
         liquidation_penalties=sum(map(_get_penalty, liquidations)),
-        funding=sum(map(get_funding, positions)),
+        funding=sum(map(get_funding, with_interest), 0.0),
         exposure=exposure,
         leverage=exposure / value if value > 0 else None,
     )
+
+
+def _may_have_interest(position: TradingPosition) -> bool:
+    """Return False if a position, like nearly all spot positions, has neither loan, balance events nor interest."""
+    if position.loan is not None or position.balance_updates:
+        return True
+    return any(trade.claimed_interest or trade.paid_interest for trade in position.trades.values())
 
 
 def _get_penalty(trade: TradeExecution) -> USDollarAmount:

@@ -29,6 +29,7 @@ __all__ = [
     "calculate_system_quality_number",
     "get_entry_note",
     "get_exit_reason",
+    "get_net_profit",
     "get_net_result",
     "list_results",
     "measure_excursion",
@@ -111,8 +112,14 @@ def get_entry_note(position: TradingPosition) -> str:
     return " ".join(((trades[0].notes if trades else None) or own or "").split())
 
 
-#: Net profit of a position, in USD and as a fraction of the invested amount.
-get_net_result = shared(TradingPosition.get_net_result)
+#: Net profit of a position, USD.
+get_net_profit = shared(TradingPosition.get_net_profit_usd)
+
+
+@shared
+def get_net_result(position: TradingPosition) -> tuple[USDollarAmount, Percent]:
+    """Return the net profit of a position, in USD and as a fraction of the invested amount."""
+    return position.get_net_result(get_net_profit(position))
 
 
 @dataclass(slots=True)

@@ -8,11 +8,13 @@ Every function is linear in the number of samples and does not change its argume
 
 import datetime
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from tradeexecutor.analysis.samples import read_sample_times
 from tradeexecutor.analysis.times import Frequency, read_frequency, to_time_index
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import InvalidValue
@@ -67,10 +69,8 @@ def calculate_equity_curve(
         In the order of recording, with ``name`` of the state and ``curve`` ``"equity"`` in `attrs`. Empty without
         samples.
     """
-    samples = state.stats.portfolio
-    curve = make_time_series(
-        [sample.calculated_at for sample in samples], [getattr(sample, attribute_name) for sample in samples]
-    )
+    values = np.array([*map(attrgetter(attribute_name), state.stats.portfolio)], dtype=np.float64)
+    curve = pd.Series(values, index=read_sample_times(state))
     if fill_time_gaps and len(curve):
         curve = _fill_gaps(curve, state)
     if not curve.index.is_unique:

@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+R = TypeVar("R")
 S = TypeVar("S", bound="Sum[Any]")
 V_contra = TypeVar("V_contra", contravariant=True)
 
@@ -166,10 +167,14 @@ class _Block(threading.local):
         How many blocks the thread is in, one inside the other.
     found
         The table in the present block, its length, and the groups that were found.
+    kept
+        For the present block only: name -> the table, its length, and a sum; function -> the same with values.
     """
 
-    depth: int = 0
-    found: tuple[Table, int, list[_Group]] | None = None
+    def __init__(self) -> None:
+        self.depth = 0
+        self.found: tuple[Table, int, list[_Group]] | None = None
+        self.kept: dict[Any, tuple[Table, int, Any]] = {}
 
 
 class KeptGroups:
@@ -210,8 +215,8 @@ class KeptGroups:
         """Return a sum of the values of a function for all entries of a table, in its order.
 
         While entries are only added to the end of the table, only their values are added to the sum of the last call.
-        The caller must not change what is returned, and must not keep it. The first call keeps nothing, because most
-        programs ask only once.
+        The caller must not change what is returned, and must not keep it. The first call, or all calls in the first
+        block, keep nothing for later, because most programs ask only once.
 
         Parameters
         ----------
@@ -225,9 +230,7 @@ class KeptGroups:
             Of the sum in this table.
         """
         if not self._start_computing():
-            result = make_sum()
-            result.extend(_compute_all(table, function))
-            return result
+            return self._add_up_once(table, function, make_sum, name)
         try:
             groups = self._find(table)
             count, result = self._sums.pop(name, None) or (0, make_sum())
@@ -241,6 +244,26 @@ class KeptGroups:
             return result
         finally:
             self._lock.release()
+
+    def _add_up_once(self, table: Table, function: Callable[[Any], T], make_sum: Callable[[], S], name: Any) -> S:
+        """Return a sum of which nothing is kept after the present block."""
+
+        def make() -> S:
+            result = make_sum()
+            result.extend(self._keep_in_block(table, function, lambda: _compute_all(table, function)))
+            return result
+
+        return self._keep_in_block(table, name, make)
+
+    def _keep_in_block(self, table: Table, name: Any, make: Callable[[], R]) -> R:
+        block = self._block
+        known = block.kept.get(name)
+        if known is not None and known[0] is table and known[1] == len(table):
+            return known[2]
+        result = make()
+        if block.depth:
+            block.kept[name] = table, len(table), result
+        return result
 
     def _start_computing(self) -> bool:
         """Return whether values may be kept; then the caller has the lock."""
@@ -314,7 +337,7 @@ class KeptGroups:
         finally:
             block.depth -= 1
             if is_last or not block.depth:
-                block.found = None
+                block.found, block.kept = None, {}
             if not block.depth:
                 self._has_computed = self._is_asked
 

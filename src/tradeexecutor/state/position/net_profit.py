@@ -172,14 +172,20 @@ def _get_fill(trade: TradeExecution) -> tuple[float, float, USDollarAmount]:
     return quantity, value / abs(quantity) if quantity else 0.0, value
 
 
-def get_net_result(position: PositionFields) -> tuple[USDollarAmount, Percent]:
+def get_net_result(position: PositionFields, profit: USDollarAmount | None = None) -> tuple[USDollarAmount, Percent]:
     """Return net profit in USD, and as a fraction of the invested amount (0.0 if nothing was invested).
 
     The invested amount is what longs bought, or the value that shorts sold. Rounding differences count as 0.
+
+    Parameters
+    ----------
+    profit
+        Result of `get_net_profit_usd` if it is known; None to compute it.
     """
     totals = get_trade_totals(position)
     invested = totals.bought_usd if is_long(position) or is_credit_supply(position) else totals.sold_usd
-    profit = get_net_profit_usd(position)
+    if profit is None:
+        profit = get_net_profit_usd(position)
     if abs(profit) <= _ROUNDING_FRACTION * invested:
         profit = 0.0
     return profit, profit / invested if invested else 0.0

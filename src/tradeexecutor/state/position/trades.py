@@ -3,14 +3,22 @@
 # Reads the slots of watched fields, see `codec.watched_record`.
 # pyright: reportPrivateUsage=false
 
+import contextlib
+import contextvars
 import datetime
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from decimal import Decimal
+from typing import TypeAlias
 
 from tradeexecutor.state.errors import NotAvailable
 from tradeexecutor.state.position.fields import PositionFields
 from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.state.trade.totals import FEW_TRADES, TradeTotals, add_up, split_trades
+
+#: By the identity of a table of trades: the table, so that no other one gets its identity, and its totals.
+_SharedTotals: TypeAlias = dict[int, tuple[dict[int, TradeExecution], TradeTotals]]
+
+_shared_totals: contextvars.ContextVar[_SharedTotals | None] = contextvars.ContextVar("shared_totals", default=None)
 
 # --- Trades
 
@@ -66,7 +74,31 @@ def get_unexecuted_reserve(position: PositionFields) -> Decimal | int:
 
 def get_trade_totals(position: PositionFields) -> TradeTotals:
     """Return the sums over all trades; the caller must not change them."""
-    return add_up(position._trades)
+    trades, shared = position._trades, _shared_totals.get()
+    if shared is None:
+        return add_up(trades)
+    found = shared.get(id(trades))
+    if found is None:
+        found = shared[id(trades)] = trades, add_up(trades)
+    return found[1]
+
+
+@contextlib.contextmanager
+def sharing_totals(*, is_sharing: bool = True) -> Generator[None]:
+    """Let all calls of `get_trade_totals` in the block add up the trades of a position once.
+
+    A report asks for them a dozen times for each position. No trade may change in the block.
+
+    Parameters
+    ----------
+    is_sharing
+        False: share nothing in this block, because trades change in it, although the caller may share.
+    """
+    token = _shared_totals.set({} if is_sharing else None)
+    try:
+        yield
+    finally:
+        _shared_totals.reset(token)
 
 
 def get_unsettled_trades(position: PositionFields) -> Iterable[TradeExecution]:

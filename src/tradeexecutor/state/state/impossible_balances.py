@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
+from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
 from tradeexecutor.state.identifier.dust import get_close_epsilon_for_pair
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.position.holdings import (
@@ -72,7 +73,7 @@ def _list_of_position(position: TradingPosition) -> Iterator[ImpossibleBalance]:
     if kind in KINDS_OF_HELD_TOKENS:
         holding = get_holding(position)
         # A quantity that counts as zero when a position closes may be positive or negative.
-        if holding < 0 and -holding > max(get_holding_tolerance(pair), get_close_epsilon_for_pair(pair)):
+        if holding < ZERO_DECIMAL and -holding > max(get_holding_tolerance(pair), get_close_epsilon_for_pair(pair)):
             what = "free capital" if kind.is_cctp_bridge() else "holding"
             yield ImpossibleBalance(number, what, pair.base.token_symbol, holding)
     elif position.loan is not None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from tradeexecutor.analysis.memo import shared
-from tradeexecutor.analysis.recorded.equity_series import make_time_series
+from tradeexecutor.analysis.samples import read_sample_times
 from tradeexecutor.analysis.times import to_time_index
 from tradeexecutor.state.balance_update import INVESTOR_FLOWS
 from tradeexecutor.state.errors import NothingToDraw
@@ -47,8 +47,8 @@ def calculate_exposure_by_asset(state: "State") -> pd.DataFrame:
     history = read_history(state, ChartOptions(), least=1)
     index = pd.DatetimeIndex(history.value.index)
     frame = pd.DataFrame(_add_up_positions(state, index), index=index)
-    samples = state.stats.portfolio
-    cash = make_time_series([sample.calculated_at for sample in samples], [sample.free_cash for sample in samples])
+    free_cash = np.array([sample.free_cash for sample in state.stats.portfolio], dtype=np.float64)
+    cash = pd.Series(free_cash, index=read_sample_times(state))
     cash = cash[~cash.index.duplicated(keep="last")].reindex(index)
     frame["Cash"] = cash.fillna((history.value - frame.sum(axis=1)).clip(lower=0.0))
     return frame

@@ -1,6 +1,7 @@
 """The positions of a state as columns, read once for all charts."""
 
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from tradeexecutor.analysis.adjusted.positions import get_net_result
 from tradeexecutor.analysis.memo import shared
 from tradeexecutor.analysis.times import to_time_index
 from tradeexecutor.state.errors import NothingToDraw
-from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.visual.parts.chart import ChartOptions
 from tradeexecutor.visual.parts.history import find_end, is_of_pair
 from tradeexecutor.visual.parts.theme import shorten
@@ -83,15 +84,23 @@ class PositionColumns:
 
 @shared
 def _read_all(state: "State") -> PositionColumns:
-    positions = [position for position in state.portfolio.get_all_positions() if position.is_properly_opened()]
-    positions.sort(key=lambda position: (position.get_entered_at(), position.position_id))
+    rows = [
+        (position.get_entered_at(), position.position_id, position)
+        for position in state.portfolio.get_all_positions()
+        if position.is_properly_opened()
+    ]
+    rows.sort(key=itemgetter(0, 1))
+    positions = [position for _, _, position in rows]
+    # Positions share their pairs, so there are few.
+    pairs = {id(position.pair): position.pair for position in positions}
+    labels = {number: _get_label(pair) for number, pair in pairs.items()}
     profits = np.array([get_net_result(position) for position in positions], dtype=np.float64).reshape(-1, 2)
     return PositionColumns(
         _to_objects(positions),
-        to_time_index(position.get_entered_at() for position in positions),
+        to_time_index(entered_at for entered_at, _, _ in rows),
         to_time_index(position.closed_at or find_end(state, position) for position in positions),
         np.array([position.closed_at is not None for position in positions], dtype=np.bool_),
-        _to_objects([_get_label(position) for position in positions]),
+        _to_objects([labels[id(position.pair)] for position in positions]),
         profits[:, 0],
         profits[:, 1],
     )
@@ -103,10 +112,10 @@ def _to_objects(values: list[Any]) -> NDArray[np.object_]:
     return column
 
 
-def _get_label(position: TradingPosition) -> str:
-    ticker = shorten(position.pair.get_ticker(), 16)
-    if position.is_leverage():
-        return f"{ticker} ({'short' if position.is_short() else 'long'})"
+def _get_label(pair: TradingPairIdentifier) -> str:
+    ticker = shorten(pair.get_ticker(), 16)
+    if pair.kind.is_leverage():
+        return f"{ticker} ({'short' if pair.kind.is_shorting() else 'long'})"
     return ticker
 
 

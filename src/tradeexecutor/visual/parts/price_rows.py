@@ -15,6 +15,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from tradeexecutor.analysis.memo import shared
+from tradeexecutor.analysis.samples import read_sample_times
 from tradeexecutor.state.errors import InvalidValue, NothingToDraw
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.position import TradingPosition
@@ -93,10 +94,9 @@ def find_range(
     state: "State", start_at: datetime.datetime | None, end_at: datetime.datetime | None, candles: pd.DataFrame | None
 ) -> tuple[datetime.datetime | None, datetime.datetime | None]:
     """Return the time range to draw: the given one, else that of the recorded statistics, else that of all candles."""
-    samples = state.stats.portfolio
-    if samples:
-        times = [sample.calculated_at for sample in samples]
-        return start_at or min(times), end_at or max(times)
+    times = read_sample_times(state)
+    if len(times):
+        return start_at or times.min().to_pydatetime(), end_at or times.max().to_pydatetime()
     if candles is not None and len(candles):
         return start_at or candles.index[0].to_pydatetime(), end_at or candles.index[-1].to_pydatetime()
     return start_at, end_at
