@@ -31,6 +31,9 @@ _Results = dict[tuple[Any, ...], tuple[Any, tuple[Any, ...]]]
 #: Types that are compared by value.
 _PLAIN = (str, int, float, datetime.date, type(None))
 
+#: Types that have turned out to be compared by identity.
+_identified: set[type[Any]] = set()
+
 _results: contextvars.ContextVar[_Results | None] = contextvars.ContextVar("results", default=None)
 
 
@@ -74,8 +77,8 @@ def shared(function: Callable[P, R]) -> Callable[P, R]:
         if results is None:
             return function(*args, **kwargs)
         key: tuple[Any, ...]
-        if len(args) == 1 and not kwargs:  # nearly always: a figure of a position
-            key = function, _identify(args[0])
+        if len(args) == 1 and not kwargs and type(args[0]) in _identified:  # nearly always: a figure of a position
+            key = function, id(args[0])
         else:
             key = (function, *map(_identify, (*args, *kwargs.values())), *kwargs)
         found = results.get(key)
@@ -87,4 +90,7 @@ def shared(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _identify(value: Any) -> Any:
-    return (type(value), value) if isinstance(value, _PLAIN) else id(value)
+    if isinstance(value, _PLAIN):
+        return type(value), value
+    _identified.add(type(value))  # pyright: ignore[reportUnknownArgumentType]
+    return id(value)

@@ -39,7 +39,7 @@ from tradeexecutor.report.table_data import (
 )
 from tradeexecutor.state.checks import Check, check_state
 from tradeexecutor.state.clock import utc_now
-from tradeexecutor.state.codec.gc_pause import pause_full_collections
+from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
 from tradeexecutor.state.display.formatting import (
     format_percent,
     format_span,
@@ -143,8 +143,8 @@ def collect_report(state: State, options: ReportOptions) -> ReportContents:
     InvalidValue
         The candles have a form that charts do not accept.
     """
-    # Many small objects are created, and none of them is part of a cycle.
-    with pause_full_collections(), share_results(), comparing_closed_once(state.portfolio):
+    # Many small objects are created, and few of them, the figures of charts, are part of a cycle.
+    with pause_garbage_collection(), share_results(), comparing_closed_once(state.portfolio):
         return _collect(state, options)
 
 

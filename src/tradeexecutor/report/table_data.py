@@ -6,6 +6,7 @@ since 1970, UTC. Token amounts become floats, because they are only displayed.
 
 import datetime
 import heapq
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -42,6 +43,8 @@ Kind = Literal["id", "text", "time", "span", "quantity", "price", "usd", "profit
 
 #: A minor column with only these values is left out.
 _USUAL_VALUES = frozenset({"", "spot market hold", "decision", None})
+
+_MILLISECOND = datetime.timedelta(milliseconds=1)
 
 T = TypeVar("T")
 
@@ -98,14 +101,7 @@ def _show(column: ColumnData) -> list[Any]:
 
 def to_milliseconds(when: datetime.datetime | None) -> int | None:
     """Return milliseconds since 1970 of a naive UTC time."""
-    return None if when is None else (when - EPOCH) // datetime.timedelta(milliseconds=1)
-
-
-def _to_float(value: Decimal | float | None) -> float | None:
-    if value is None:
-        return None
-    number = float(value)
-    return number if number == number and abs(number) != float("inf") else None
+    return None if when is None else (when - EPOCH) // _MILLISECOND
 
 
 def _get(accessor: Callable[[], T]) -> T | None:
@@ -115,12 +111,30 @@ def _get(accessor: Callable[[], T]) -> T | None:
         return None
 
 
+def _to_times(values: Sequence[datetime.datetime | None]) -> list[int | None]:
+    """Return `to_milliseconds` of each time."""
+    return [None if when is None else (when - EPOCH) // _MILLISECOND for when in values]
+
+
+def _to_numbers(values: Sequence[Decimal | float | None]) -> list[float | None]:
+    """Return each number as a float, None instead of one that is not finite."""
+    numbers = [None if value is None else float(value) for value in values]
+    return [None if number is None or not math.isfinite(number) else number for number in numbers]
+
+
+#: What makes the values of a column of those in the rows; columns of other kinds have them as they are.
+_CONVERSIONS: Mapping[Kind, Callable[[Sequence[Any]], list[Any]]] = {
+    "time": _to_times,
+    **dict.fromkeys(("quantity", "price", "usd", "profit", "fraction", "gain"), _to_numbers),
+}
+
+
 def _make_table(
     name: str, specs: Sequence[tuple[str, Kind, bool]], rows: Iterable[Sequence[Any]], sort: int | None = None
 ) -> TableData:
-    columns = [*map(list, zip(*rows, strict=True))] or [[] for _ in specs]
+    columns = [*zip(*rows, strict=True)] or [() for _ in specs]
     made = tuple(
-        ColumnData(column, kind, values, is_minor)
+        ColumnData(column, kind, _CONVERSIONS.get(kind, list)(values), is_minor)
         for (column, kind, is_minor), values in zip(specs, columns, strict=True)
     )
     first = None if sort is None else made[sort]
@@ -164,12 +178,12 @@ def _make_open(position: TradingPosition, status: str) -> tuple[Any, ...]:
         position.pair.get_ticker(),
         _name_kind(position),
         status,
-        to_milliseconds(position.get_entered_at()),
-        _to_float(_get(position.get_quantity)),
-        _to_float(position.last_token_price),
-        _to_float(_get(position.get_value)),
-        _to_float(profit_usd),
-        _to_float(profit_pct),
+        position.get_entered_at(),
+        _get(position.get_quantity),
+        position.last_token_price,
+        _get(position.get_value),
+        profit_usd,
+        profit_pct,
         len(position.trades),
     )
 
@@ -206,24 +220,24 @@ def make_closed_positions(state: State) -> TableData:
 def _make_closed(state: State, position: TradingPosition) -> tuple[Any, ...]:
     profit_usd, profit_pct = _get(lambda: get_net_result(position)) or (None, None)
     closed_at = position.closed_at
-    held = None if closed_at is None else (closed_at - position.get_entered_at()) // datetime.timedelta(milliseconds=1)
+    held = None if closed_at is None else (closed_at - position.get_entered_at()) // _MILLISECOND
     excursion = _get(lambda: measure_excursion(state, position))
     entry = position.get_total_bought_usd if position.is_long() else position.get_total_sold_usd
     return (
         position.position_id,
         position.pair.get_ticker(),
         _name_kind(position),
-        to_milliseconds(position.get_entered_at()),
-        to_milliseconds(closed_at),
+        position.get_entered_at(),
+        closed_at,
         held,
-        _to_float(profit_usd),
-        _to_float(profit_pct),
+        profit_usd,
+        profit_pct,
         get_entry_note(position),
         _describe_exit(position),
         None if excursion is None else excursion.adverse,
         None if excursion is None else excursion.favourable,
-        _to_float(_get(entry)),
-        _to_float(_get(position.get_total_lp_fees_paid)),
+        _get(entry),
+        _get(position.get_total_lp_fees_paid),
         len(position.trades),
     )
 
@@ -300,15 +314,15 @@ def _make_trade(trade: TradeExecution, profit: float | None) -> tuple[Any, ...]:
         "buy" if trade.is_buy() else "sell",
         trade.trade_type.value.replace("_", " "),
         trade.get_status().value.replace("_", " "),
-        to_milliseconds(trade.opened_at),
-        _to_float(trade.executed_price or trade.planned_price),
-        _to_float(trade.get_value()),
-        _to_float(profit),
+        trade.opened_at,
+        trade.executed_price or trade.planned_price,
+        trade.get_value(),
+        profit,
         _to_line(trade.notes),
-        _to_float(quantity),
-        to_milliseconds(trade.executed_at),
-        _to_float(sum_fees(trade.lp_fees_paid)),
-        _to_float(_get(trade.get_execution_cost)) if trade.executed_price else None,
+        quantity,
+        trade.executed_at,
+        sum_fees(trade.lp_fees_paid),
+        _get(trade.get_execution_cost) if trade.executed_price else None,
     )
 
 
@@ -344,11 +358,11 @@ def make_flows(state: State) -> TableData:
             events += [event for event in position.balance_updates.values() if event.cause not in ACCRUALS]
     rows = (
         (
-            to_milliseconds(event.strategy_cycle_included_at or event.block_mined_at),
+            event.strategy_cycle_included_at or event.block_mined_at,
             _FLOW_NAMES.get(event.cause, event.cause.value.replace("_", " ")),
             event.asset.token_symbol,
-            _to_float(event.quantity),
-            _to_float(event.usd_value),
+            event.quantity,
+            event.usd_value,
             event.owner_address or "",
             event.notes or "",
         )

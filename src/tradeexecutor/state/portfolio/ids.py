@@ -76,6 +76,8 @@ def find_highest_ids(portfolio: PortfolioFields) -> HighestIds:
 
 
 def _get_highest_trade_id(position: TradingPosition) -> int:
+    if not position.pending_trades and not position.expired_trades:  # nearly always
+        return max(position.trades, default=0)
     tables = position.trades, position.pending_trades, position.expired_trades
     return max((max(table) for table in tables if table), default=0)
 

@@ -20,12 +20,14 @@ def get_accrued_interest(position: PositionFields) -> USDollarAmount:
 
 def get_claimed_interest(position: PositionFields) -> USDollarAmount:
     """Return the collateral interest that all successful trades moved to cash, USD."""
-    return sum(trade.get_claimed_interest() for trade in get_executed_trades(position))
+    return sum(
+        trade.get_claimed_interest() if trade.claimed_interest else 0.0 for trade in get_executed_trades(position)
+    )
 
 
 def get_repaid_interest(position: PositionFields) -> USDollarAmount:
     """Return the debt interest that all successful trades repaid, USD."""
-    return sum(trade.get_repaid_interest() for trade in get_executed_trades(position))
+    return sum(trade.get_repaid_interest() if trade.paid_interest else 0.0 for trade in get_executed_trades(position))
 
 
 def get_borrowed(position: PositionFields) -> USDollarAmount:

@@ -80,8 +80,12 @@ def get_trade_unexplained_cash_usd(trade: TradeExecution) -> USDollarAmount:
     """Return the share of one spot or vault trade in `get_unexplained_cash_usd`, USD; rounding counts as 0."""
     if trade._executed_at is None or trade._repaired_at is not None or not trade.executed_reserve:
         return 0.0
-    value = trade.get_value()
-    moved = float(trade.executed_reserve) * trade.get_reserve_currency_exchange_rate()
+    return _get_unexplained_cash_usd(trade, trade.executed_reserve, trade.get_value())
+
+
+def _get_unexplained_cash_usd(trade: TradeExecution, reserve: Decimal, value: USDollarAmount) -> USDollarAmount:
+    """Return the unexplained cash of an executed trade that moved a reserve, token units, and has a value, USD."""
+    moved = float(reserve) * trade.get_reserve_currency_exchange_rate()
     cost = moved - value if trade._planned_quantity > 0 else value - moved
     return cost if abs(cost) > _ROUNDING_FRACTION * max(moved, value) else 0.0
 
@@ -166,9 +170,11 @@ def _iterate_fills(position: PositionFields) -> Iterator[tuple[float, float, USD
 
 def _get_fill(trade: TradeExecution) -> tuple[float, float, USDollarAmount]:
     """Return quantity, price and value of an executed trade, both as the cash that was moved makes them."""
-    quantity = float(trade.executed_quantity or 0)
-    extra = get_trade_unexplained_cash_usd(trade)
-    value = trade.get_value() + (extra if quantity > 0 else -extra)
+    quantity = float(trade._executed_quantity or 0)
+    value = trade.get_value()
+    if trade._repaired_at is None and trade.executed_reserve:
+        extra = _get_unexplained_cash_usd(trade, trade.executed_reserve, value)
+        value += extra if quantity > 0 else -extra
     return quantity, value / abs(quantity) if quantity else 0.0, value
 
 

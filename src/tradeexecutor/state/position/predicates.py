@@ -39,7 +39,10 @@ def has_trade(position: PositionFields, trade: TradeExecution) -> bool:
 
 def has_executed_trades(position: PositionFields) -> bool:
     """Return True if any trade succeeded."""
-    return any(trade.executed_at is not None for trade in position.trades.values())
+    for trade in position._trades.values():  # noqa: SIM110 - runs for every position of a report
+        if trade._executed_at is not None:
+            return True
+    return False
 
 
 def has_unexecuted_trades(position: PositionFields) -> bool:

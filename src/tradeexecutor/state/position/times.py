@@ -1,5 +1,8 @@
 """Times of a position: when it was valued and changed, and how long it was open."""
 
+# Reads the slots of watched fields, see `codec.watched_record`.
+# pyright: reportPrivateUsage=false
+
 import datetime
 
 from tradeexecutor.state.clock import utc_now
@@ -9,7 +12,7 @@ from tradeexecutor.state.errors import (
 )
 from tradeexecutor.state.execution_mode import ExecutionMode
 from tradeexecutor.state.position.fields import PositionFields
-from tradeexecutor.state.position.trades import get_executed_trades, get_first_trade
+from tradeexecutor.state.position.trades import get_executed_trades
 
 # --- Times
 
@@ -47,7 +50,9 @@ def _has_waited(position: PositionFields) -> bool:
     """Return True if the opening trade waited for a trigger."""
     if position.pending_since_at is not None:
         return True
-    return bool(position.trades) and get_first_trade(position).has_waited()
+    for trade in position._trades.values():
+        return trade.has_waited()
+    return False
 
 
 # --- Over time

@@ -25,7 +25,7 @@ _shared_totals: contextvars.ContextVar[_SharedTotals | None] = contextvars.Conte
 
 def get_first_trade(position: PositionFields) -> TradeExecution:
     """Return the opening trade, even if it is pending; raises `NotAvailable` without trades."""
-    for trade in position.trades.values():
+    for trade in position._trades.values():
         return trade
     for trade in position.pending_trades.values():
         return trade
@@ -41,7 +41,7 @@ def get_last_trade(position: PositionFields) -> TradeExecution:
 
 def get_executed_trades(position: PositionFields) -> Iterator[TradeExecution]:
     """Yield the trades that succeeded, repaired ones included."""
-    return (trade for trade in position.trades.values() if trade.executed_at is not None)
+    return (trade for trade in position._trades.values() if trade._executed_at is not None)
 
 
 def get_successful_trades(position: PositionFields) -> list[TradeExecution]:

@@ -19,6 +19,7 @@ _WAITING_KEYS = frozenset({WAITED_FOR_MARKET_KEY, ARRIVES_KEY})
 LIQUIDATION_KEY = "liquidation"
 
 _PLANNED, _STARTED, _BROADCASTED = TradeStatus.planned, TradeStatus.started, TradeStatus.broadcasted
+_TRIGGERED = TradeFlag.triggered
 _SUCCESS, _VAULT_SETTLEMENT_PENDING = TradeStatus.success, TradeStatus.vault_settlement_pending
 
 # --- Direction
@@ -138,11 +139,12 @@ def is_triggered(trade: TradeFields) -> bool:
 
 def has_waited(trade: TradeFields) -> bool:
     """The trade waited after its decision: for its price or time, to reach its market, or for that to open."""
-    return (
-        trade.activated_trigger is not None
-        or TradeFlag.triggered in (trade.flags or ())
-        or not _WAITING_KEYS.isdisjoint(trade.other_data or ())
-    )
+    if trade.activated_trigger is not None:
+        return True
+    flags, other_data = trade.flags, trade.other_data
+    if flags and _TRIGGERED in flags:
+        return True
+    return bool(other_data) and not _WAITING_KEYS.isdisjoint(other_data)
 
 
 def is_queued(trade: TradeFields) -> bool:
