@@ -53,7 +53,8 @@ def read_latency(value: Any) -> datetime.timedelta:
     elif value is None:
         return _NONE
     if not isinstance(found, datetime.timedelta) or not _NONE <= found <= _LONGEST:
-        raise InvalidValue(f"latency must be a timedelta or a number of seconds, from 0 to a year, not {value!r}")
+        text = str(value) if isinstance(value, datetime.timedelta) else repr(value)
+        raise InvalidValue(f"latency must be a timedelta or a number of seconds, from 0 to a year, not {text}")
     return found
 
 
