@@ -265,15 +265,10 @@ class _Interpreter:
         return self.stack[0]
 
     def take(self, size: int) -> bytes:
-        end = self.position + size
-        if end > len(self.data):
+        start, self.position = self.position, self.position + size
+        if self.position > len(self.data):
             raise _Unsupported
-        result = self.data[self.position : end]
-        self.position = end
-        return result
-
-    def skip_frame(self) -> None:
-        self.take(8)
+        return self.data[start : self.position]
 
     def take_byte(self) -> int:
         self.position += 1
@@ -378,8 +373,8 @@ def _long(size: int) -> Callable[[_Interpreter], None]:
     return lambda vm: vm.push(int.from_bytes(vm.take(vm.take_int(size)), "little", signed=True))
 
 
-_INSTRUCTIONS: dict[int, Callable[[_Interpreter], None]] = {
-    0x95: _Interpreter.skip_frame,  # FRAME
+_INSTRUCTIONS: dict[int, Callable[[_Interpreter], object]] = {
+    0x95: lambda vm: vm.take(8),  # FRAME
     0x94: _Interpreter.memoize,  # MEMOIZE
     0x68: lambda vm: vm.push(vm.memo[vm.take_int(1)]),  # BINGET
     0x6A: lambda vm: vm.push(vm.memo[vm.take_int(4)]),  # LONG_BINGET
