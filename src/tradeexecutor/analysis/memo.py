@@ -77,8 +77,9 @@ def shared(function: Callable[P, R]) -> Callable[P, R]:
         if results is None:
             return function(*args, **kwargs)
         key: tuple[Any, ...]
-        if len(args) == 1 and not kwargs and type(args[0]) in _identified:  # nearly always: a figure of a position
-            key = function, id(args[0])
+        values: tuple[Any, ...] = args
+        if len(values) == 1 and not kwargs and type(values[0]) in _identified:  # nearly always: a figure of a position
+            key = function, id(values[0])
         else:
             key = (function, *map(_identify, (*args, *kwargs.values())), *kwargs)
         found = results.get(key)
