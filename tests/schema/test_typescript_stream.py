@@ -73,7 +73,7 @@ def test_it_has_every_save_that_it_was_told(typescript_package: Path, make: Any,
                 state.name = "The end"
                 save()
                 end = max(saved)
-                # The client notices a lost patch by the one after it, so a strategy that went on has to.
+                # A lost last patch would be noticed by the heartbeat after 15 seconds; a change tells it sooner.
                 while reading.is_alive():
                     reading.join(1)
                     state.cycle += 1
