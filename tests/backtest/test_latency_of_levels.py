@@ -288,7 +288,7 @@ def test_an_order_of_another_position_of_the_pair_meets_the_whole_candle():
     def move_first(input: StrategyInput) -> list[TradeExecution]:
         manager = input.get_position_manager()
         (position,) = (item for item in input.state.portfolio.open_positions.values() if item.stop_loss)
-        manager.update_stop_loss(position, 40.0)
+        manager.update_stop_loss(position, 60.0)
         return []
 
     result = run(bars, {1: wait_and_buy, 3: move_first})
