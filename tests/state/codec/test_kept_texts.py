@@ -6,6 +6,7 @@ import datetime
 import pickle
 import random
 import threading
+import tracemalloc
 from typing import Any
 
 import orjson
@@ -332,3 +333,20 @@ def test_a_long_list_that_grows_is_kept_in_parts(monkeypatch: pytest.MonkeyPatch
         assert state.to_json_bytes() == save_without_texts(state)
     samples[3].value = 8.5
     assert state.to_json_bytes() == save_without_texts(state)
+
+
+def test_kept_texts_take_the_room_that_they_need():
+    """orjson leaves each text in a buffer of at least 4 kB."""
+    state = State()
+    assert state.other_data is not None
+    for cycle in range(1, 1_001):
+        state.other_data.save(cycle, "value", 1.5)
+    for _ in range(UNKEPT_SAVES):
+        state.to_json_bytes()
+    tracemalloc.start()
+    try:
+        state.to_json_bytes()
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 1_000_000
