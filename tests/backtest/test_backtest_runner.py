@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.kit.markets import DAY, HOUR, START, flat, make_candles, random_walk, run
-from tradeexecutor.backtest.backtest_engine import BacktestPeriodNotValid, find_decision_times
+from tradeexecutor.backtest.backtest_engine import BacktestPeriodNotValid, find_decision_times, to_datetimes
 from tradeexecutor.backtest.backtest_runner import (
     BacktestNotPossible,
     load_market_data,
@@ -130,7 +130,8 @@ def test_decisions_happen_when_a_market_is_open():
     universe = create_universe({"GOOG-USD": days})
 
     def get_days(cycle: CycleDuration | None) -> list[int]:
-        return [ts.day for ts in find_decision_times(universe, cycle, START, datetime.datetime(2025, 1, 1))]
+        moments = find_decision_times(universe, cycle, START, datetime.datetime(2025, 1, 1))
+        return [ts.day for ts in to_datetimes(moments)]
 
     assert get_days(None) == [4, 5, 9, 10, 11, 12, 13]
     assert get_days(CycleDuration.cycle_1d) == get_days(CycleDuration.cycle_1h) == get_days(None)

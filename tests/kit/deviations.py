@@ -19,7 +19,7 @@ from tradeexecutor.execution.slippage import SlippageModel
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution
-from tradeexecutor.strategy.market_data import Candles
+from tradeexecutor.strategy.market_data import Candles, to_us
 from tradeexecutor.strategy.pandas_trader.strategy_input import StrategyInput
 
 CYCLES = 40
@@ -113,7 +113,7 @@ def run_with_deviation(
             patched.setattr(
                 backtest_runner,
                 "find_decision_times",
-                lambda *arguments: [when for when in original(*arguments) if when != at],
+                lambda *arguments: (moments := original(*arguments))[moments != to_us(at)],
             )
         else:
             patched.setattr(backtest_runner, "BacktestPricing", _make_pricing(deviation, at, size))

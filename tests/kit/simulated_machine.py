@@ -13,6 +13,7 @@ from decimal import Decimal
 from random import Random
 from typing import Any, ClassVar
 
+import numpy as np
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -41,6 +42,7 @@ from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.strategy.execution_context import ExecutionContext
 from tradeexecutor.strategy.funding import ConstantFunding
 from tradeexecutor.strategy.lending import LendingPool
+from tradeexecutor.strategy.market_data import to_us
 from tradeexecutor.strategy.market_terms import MarketTerms
 from tradeexecutor.strategy.pandas_trader.indicator import IndicatorSet
 from tradeexecutor.strategy.pandas_trader.indicator_results import calculate_indicators
@@ -169,7 +171,7 @@ class Simulated(RuleBasedStateMachine):
             execution_context=context,
             models=Models(pricing, BacktestValuationModel(pricing), self.sync, self.execution),
         )
-        times = [START + number * DAY for number in range(_CANDLES)]
+        times = np.array([to_us(START + number * DAY) for number in range(_CANDLES)], dtype=np.int64)
         self.engine = BacktestEngine(runner, pricing, times, START + _CANDLES * DAY)
         self.number = 0
         self.engine.step(None, START)

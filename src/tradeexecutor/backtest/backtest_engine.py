@@ -19,11 +19,10 @@ at which it is certainly in the past.
 
 import datetime
 import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tradeexecutor.analysis.memo import share_nothing
 from tradeexecutor.backtest.backtest_pricing import BacktestPricing
@@ -35,13 +34,13 @@ from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.trade import TradeExecution
 from tradeexecutor.strategy.arrivals import fill_at_open, fill_inside, fill_lending
-from tradeexecutor.strategy.market_data import CandleCursor, from_us, to_us
+from tradeexecutor.strategy.market_data import CandleCursor, TimeArray, from_us, to_us
 from tradeexecutor.strategy.pandas_trader.position_rules import has_no_market
 from tradeexecutor.strategy.runner import StrategyRunner
 from tradeexecutor.strategy.stop_loss import PriceRange, has_triggers, iterate_positions_with_triggers
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
 
-__all__ = ["BacktestEngine", "BacktestPeriodNotValid", "find_decision_times", "find_period"]
+__all__ = ["BacktestEngine", "BacktestPeriodNotValid", "find_decision_times", "find_period", "to_datetimes"]
 
 #: Called with the number of decisions made and the time of the last one.
 ProgressCallback = Callable[[int, datetime.datetime], None]
@@ -88,8 +87,8 @@ def find_decision_times(
     cycle_duration: CycleDuration | None,
     start_at: datetime.datetime,
     end_at: datetime.datetime,
-) -> list[datetime.datetime]:
-    """Return the times of decisions: the first candle open of each cycle, over all pairs.
+) -> TimeArray:
+    """Return the times of decisions, us: the first candle open of each cycle, over all pairs.
 
     A decision never happens while all markets are closed; a weekly strategy on stocks decides on Tuesday when Monday
     is a holiday. A cycle without any candle is skipped.
@@ -110,7 +109,12 @@ def find_decision_times(
         step = cycle_duration.to_timedelta() // datetime.timedelta(microseconds=1)
         cycles = (starts - _GRID_ORIGIN) // step
         starts = starts[np.flatnonzero(np.r_[True, cycles[1:] != cycles[:-1]])] if len(starts) else starts
-    return starts.view("datetime64[us]").tolist()
+    return starts
+
+
+def to_datetimes(moments: TimeArray) -> list[datetime.datetime]:
+    """Return times in us as naive UTC."""
+    return moments.view("datetime64[us]").tolist()
 
 
 @dataclass(slots=True)
@@ -123,8 +127,8 @@ class BacktestEngine:
         Runner with the models of a backtest.
     pricing
         The pricing model of the runner.
-    decision_times
-        Times of the decisions, increasing.
+    moments
+        Times of the decisions, us, increasing.
     end_at
         Time of the last valuation; open positions stay open.
     delisting
@@ -134,15 +138,21 @@ class BacktestEngine:
     leaves_open
         Whether the run ends with its last decision, so that `step` can continue it: nothing is valued or cancelled at
         the end.
+    decision_times
+        Times of the decisions, naive UTC.
     """
 
     runner: StrategyRunner
     pricing: BacktestPricing
-    decision_times: Sequence[datetime.datetime]
+    moments: TimeArray
     end_at: datetime.datetime
     delisting: DelistingPolicy | None = None
     sampling: EquitySampling = EquitySampling.day
     leaves_open: bool = False
+    decision_times: list[datetime.datetime] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.decision_times = to_datetimes(self.moments)
 
     @share_nothing()  # the state changes
     def run(self, on_progress: ProgressCallback | None = None, progress_every: int = 1000) -> None:
@@ -157,7 +167,7 @@ class BacktestEngine:
         """
         runner = self.runner
         first_cycle = runner.state.cycle
-        times, moments = self.decision_times, self._get_moments()
+        times, moments = self.decision_times, self.moments
         last = len(times) - 1
         set_price_time, set_indicator_time = self.pricing.move_to, runner.indicators.move_to
         delisting = self.delisting
@@ -254,12 +264,7 @@ class BacktestEngine:
                 return True
         return False
 
-    def _get_moments(self) -> NDArray[np.int64]:
-        """Return the times of the decisions, us."""
-        # NumPy takes eight times as long to convert them.
-        return np.array(list(map(to_us, self.decision_times)), dtype=np.int64)
-
-    def _find_steps_with_samples(self, moments: NDArray[np.int64]) -> list[bool]:
+    def _find_steps_with_samples(self, moments: TimeArray) -> list[bool]:
         """Return for each decision whether the equity may be recorded between it and the next one."""
         if self.sampling is not EquitySampling.day:
             return [self.sampling is EquitySampling.candle] * len(moments)

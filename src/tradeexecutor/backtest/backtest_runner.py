@@ -245,9 +245,9 @@ def _prepare(setup: _Setup, results: IndicatorResults) -> _Run:
         closed_market=_choose(ClosedMarket, "closed_market", options.closed_market),
     )
     delisting = setup.make_delisting(pricing, wallet)
-    times = find_decision_times(universe, module.cycle_duration, setup.start_at, setup.end_at)
+    moments = find_decision_times(universe, module.cycle_duration, setup.start_at, setup.end_at)
     sampling = _choose(EquitySampling, "equity_sampling", options.equity_sampling)
-    engine = BacktestEngine(runner, pricing, times, setup.end_at, delisting, sampling, options.leaves_open)
+    engine = BacktestEngine(runner, pricing, moments, setup.end_at, delisting, sampling, options.leaves_open)
     return _Run(engine, sync, Outcomes(runner.queue, delisting, execution.shortages, sync.delayed))
 
 

@@ -17,7 +17,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, cast
 
-from tradeexecutor.backtest.backtest_engine import BacktestEngine, find_decision_times
+import numpy as np
+
+from tradeexecutor.backtest.backtest_engine import BacktestEngine, find_decision_times, to_datetimes
 from tradeexecutor.backtest.backtest_execution import BacktestExecution
 from tradeexecutor.backtest.backtest_pricing import BacktestPricing
 from tradeexecutor.backtest.backtest_sync import BacktestSyncModel
@@ -300,7 +302,7 @@ class PaperLoop:
         start = get_start(state)
         last = snap_to_previous_tick(now - self.settings.offset, self.settings.cycle)
         end = last + datetime.timedelta(microseconds=1)
-        times = find_decision_times(universe, self.settings.cycle, start, end)
+        times = to_datetimes(find_decision_times(universe, self.settings.cycle, start, end))
         done = state.last_cycle_at
         return [when for when in times if done is None or when > done]
 
@@ -349,7 +351,7 @@ class PaperLoop:
         delisting = DelistingPolicy(universe, pricing, wallet, settings.delisting, settings.delisted_after)
         if state.last_cycle_at is not None:
             delisting.skip_until(state.last_cycle_at)
-        return BacktestEngine(runner, pricing, (), datetime.datetime.max, delisting)
+        return BacktestEngine(runner, pricing, np.zeros(0, np.int64), datetime.datetime.max, delisting)
 
 
 def get_start(state: State) -> datetime.datetime:

@@ -21,7 +21,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from tradeexecutor.backtest.backtest_engine import find_decision_times, find_period
+from tradeexecutor.backtest.backtest_engine import find_decision_times, find_period, to_datetimes
 from tradeexecutor.backtest.backtest_options import BacktestOptions
 from tradeexecutor.backtest.backtest_runner import make_context, replay_decisions
 from tradeexecutor.backtest.look_ahead_check import IndicatorChange, cut_universe, find_changes
@@ -225,7 +225,7 @@ class _Analysis:
             self.universe, options.start_at or module.backtest_start, options.end_at or module.backtest_end
         )
         self.options = dataclasses.replace(options, start_at=start, end_at=end)
-        self.times = find_decision_times(self.universe, module.cycle_duration, start, end)
+        self.times = to_datetimes(find_decision_times(self.universe, module.cycle_duration, start, end))
         self.full = self.calculate(self.universe)
         self.recorded = self.replay(self.universe, self.full)
         with contextlib.redirect_stdout(io.StringIO()):

@@ -45,6 +45,7 @@ __all__ = [
     "CandleLength",
     "Candles",
     "InvalidCandles",
+    "TimeArray",
     "from_us",
     "to_us",
     "view_numbers",
