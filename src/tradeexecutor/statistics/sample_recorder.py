@@ -48,6 +48,7 @@ class SampleRecorder:
     __slots__ = (
         "_cash",
         "_holdings",
+        "_identifier",
         "_is_backtest",
         "_mode",
         "_noted",
@@ -64,7 +65,8 @@ class SampleRecorder:
         #: Where samples wait, and the part of them that the next bar belongs to.
         self._noted: NotedSamples | None = None
         self._segment: Segment | None = None
-        #: Quantity and price of the only reserve, and its value in USD. Converting the quantity takes most of the time.
+        #: Identifier, quantity and price of the only reserve, and its value in USD, whose calculation takes most time.
+        self._identifier = ""
         self._quantity: Decimal | None = None
         self._price: USDollarPrice | None = None
         self._cash: USDollarAmount = 0.0
@@ -74,7 +76,9 @@ class SampleRecorder:
         reserves = self._state.portfolio.reserves
         if len(reserves) != 1:
             return self._state.portfolio.get_cash()
-        (reserve,) = reserves.values()
+        reserve = reserves.get(self._identifier)
+        if reserve is None:
+            ((self._identifier, reserve),) = reserves.items()
         if reserve.quantity is not self._quantity or reserve.reserve_token_price is not self._price:
             self._quantity, self._price = reserve.quantity, reserve.reserve_token_price
             self._cash = reserve.get_value()
@@ -105,13 +109,12 @@ class SampleRecorder:
             or (closed and next(reversed(closed)) not in finished)
         ):
             return False
-        portfolio.owner.claim()
         if holdings:
             for number, position in enumerate(positions.values()):  # a strict `zip` takes three times as long
                 if position.last_pricing_at is not ts or not holdings[number].is_same(position):
                     return False
             for position, prices in segment.columns:
-                prices.append(position.last_token_price)
+                prices.append(position._last_token_price)
         segment.times.append(ts)
         stats.long_short_metrics_latest = None
         return True

@@ -89,7 +89,7 @@ class SpotHolding:
 
     def is_same(self, position: TradingPosition) -> bool:
         """Return True if this is the position, the sums are still those of its trades, and its price is usual."""
-        trades, shares, price = self._trades, self._shares, position.last_token_price
+        trades, shares, price = self._trades, self._shares, position._last_token_price
         return (
             position is self.position
             and position._trades is trades
@@ -104,7 +104,7 @@ class SpotHolding:
             and position.closed_at is None
             and position.frozen_at is None
             and position.loan is None
-            and not position.balance_updates
+            and not position._balance_updates
         )
 
     def is_moderate(self) -> bool:

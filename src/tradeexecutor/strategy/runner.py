@@ -16,7 +16,7 @@ Backtests and live trading use the same class, with different models, and with o
 import contextlib
 import datetime
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,7 @@ from tradeexecutor.state.errors import UncleanState
 from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.portfolio.ids import get_next_trade_id
 from tradeexecutor.state.portfolio.lookup import comparing_closed_once
+from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.repair import close_hypercore_dust_positions
 from tradeexecutor.state.repair.issues import find_issues
 from tradeexecutor.state.state import State
@@ -48,7 +49,7 @@ from tradeexecutor.strategy.stop_loss import PriceRangeSource, fill_triggers
 from tradeexecutor.strategy.sync_model import SyncModel, UnconfirmedTreasurySync
 from tradeexecutor.strategy.tick_hook import Store, TickHookInput
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
-from tradeexecutor.strategy.valuation import Valuate, has_loan, revalue_portfolio
+from tradeexecutor.strategy.valuation import Valuate, has_loan, revalue_positions
 from tradeexecutor.utils.reference_paths import refuse_names
 
 __all__ = ["DecisionFailed", "InvalidDecision", "Models", "StrategyRunner", "TickHookInput", "prepare_sorted_trades"]
@@ -216,14 +217,15 @@ class StrategyRunner:
         DecisionFailed
             The strategy or one of its hooks raised an error, or returned an invalid result.
         """
-        self.state.portfolio.owner.claim()
+        portfolio = self.state.portfolio
+        portfolio.owner.claim()  # for the whole cycle
         if self.before_tick is not None:
             call_strategy("before_strategy_tick", self.before_tick, self._make_hook_input(cycle, ts))
         trades: list[TradeExecution] = []
         # Cash alone is usually enough, so that positions need not be added up.
         least = TRADING_CAPITAL_THRESHOLD_USD
         if self._sync_and_revalue(ts) and (
-            self._recorder.get_cash() >= least or self.state.portfolio.has_trading_capital(least)
+            self._recorder.get_cash() >= least or portfolio.has_trading_capital(least)
         ):
             trades = self.decide(cycle, ts)
             if trades:
@@ -256,6 +258,7 @@ class StrategyRunner:
 
     def revalue(self, ts: datetime.datetime) -> None:
         """Value all positions at current prices, with the interest, settled requests and ended transfers up to now."""
+        self.state.portfolio.owner.claim()
         self.models.execution.settle_transfers(ts, self.state)
         self._revalue(ts)
 
@@ -266,15 +269,23 @@ class StrategyRunner:
             return  # nothing has a price, bears interest or waits for a settlement
         models = self.models
         models.execution.settle_requests(ts, self.state, models.pricing.find_settlement_price)
-        self.accrue_interest(ts)
-        revalue_portfolio(models.valuation, ts, portfolio)
+        positions = portfolio.open_positions.values()
+        if portfolio.frozen_positions:
+            positions = [*positions, *portfolio.frozen_positions.values()]
+        with_loans = self._accrue_interest(ts, positions)
+        revalue_positions(models.valuation, ts, positions, with_loans=with_loans)
 
     def accrue_interest(self, ts: datetime.datetime) -> None:
         """Book the interest of loans up to now, before trades change the balances that bear it."""
         portfolio = self.state.portfolio
-        frozen = portfolio.frozen_positions
-        if has_loan(portfolio.open_positions.values()) or (frozen and has_loan(frozen.values())):
-            self.models.sync.sync_interests(ts, self.state, self.strategy_universe, self.models.pricing)
+        self._accrue_interest(ts, [*portfolio.open_positions.values(), *portfolio.frozen_positions.values()])
+
+    def _accrue_interest(self, ts: datetime.datetime, positions: Collection[TradingPosition]) -> bool:
+        """Book the interest of loans like `accrue_interest`; return whether one of these positions has a loan."""
+        if not has_loan(positions):
+            return False
+        self.models.sync.sync_interests(ts, self.state, self.strategy_universe, self.models.pricing)
+        return True
 
     def decide(self, cycle: int, ts: datetime.datetime) -> list[TradeExecution]:
         """Return the checked trades of the strategy's decision; raises as `tick`."""

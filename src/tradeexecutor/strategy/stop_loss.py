@@ -53,6 +53,8 @@ logger = logging.getLogger(__name__)
 #: Returns the price range of a position's market since the last check; None when there is nothing to check.
 PriceRangeSource = Callable[[TradingPosition], PriceRange | None]
 
+_SPOT = TradingPairKind.spot_market_hold
+
 _TIMED = frozenset({TriggerCondition.timed_absolute, TriggerCondition.timed_relative_to_open})
 
 
@@ -64,7 +66,7 @@ def has_triggers(position: TradingPosition) -> bool:
         or position.trailing_stop_loss_pct is not None
         or bool(position.pending_trades)
         # It can be liquidated. Asking about the usual kind would take longer than all the rest.
-        or ((kind := position.pair.kind) is not TradingPairKind.spot_market_hold and kind.is_leverage())
+        or ((kind := position.pair.kind) is not _SPOT and kind.is_leverage())
     )
 
 

@@ -31,6 +31,7 @@ __all__ = [
     "ValuationModelFactory",
     "has_loan",
     "revalue_portfolio",
+    "revalue_positions",
     "revalue_state",
     "update_position_valuations",
 ]
@@ -98,14 +99,21 @@ def revalue_portfolio(
         recorded updates, loans.
     """
     portfolio.owner.claim()
-    frozen = portfolio.frozen_positions if revalue_frozen else None
-    if not portfolio.open_positions and not frozen:
-        return
     positions = portfolio.open_positions.values()
-    if frozen:
-        positions = [*positions, *frozen.values()]
+    if revalue_frozen and portfolio.frozen_positions:
+        positions = [*positions, *portfolio.frozen_positions.values()]
+    revalue_positions(valuation_model, ts, positions, with_loans=has_loan(positions))
+
+
+def revalue_positions(
+    valuation_model: Valuate, ts: datetime.datetime, positions: Collection[TradingPosition], *, with_loans: bool
+) -> None:
+    """Value positions of a state that the calling thread owns; see `revalue_portfolio`.
+
+    `with_loans` tells whether one of them has a loan.
+    """
     # A price also changes the loan of a position.
-    if _changes_only_price(type(valuation_model)) and not has_loan(positions):
+    if not with_loans and _changes_only_price(type(valuation_model)):
         model: Any = valuation_model  # a `ValuationModel`, which says so; asking takes longer than the valuation
         _set_prices(model, ts, positions)
         return
