@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from tests.kit import look_ahead
-from tests.kit.markets import DAY, HOUR, buy, flat, make_candles, random_walk, run
+from tests.kit.markets import DAY, HOUR, buy, flat, make_candles, random_walk, run, sell
+from tradeexecutor.backtest import run_warnings
 from tradeexecutor.strategy.pandas_trader.indicator import IndicatorSet, IndicatorSource
 
 BARS = [flat(100)] * 6
@@ -169,6 +170,14 @@ def test_a_strategy_that_is_its_own_benchmark_is_told_once(value: float, expecte
         ]
         * expected
     )
+
+
+@pytest.mark.parametrize("sold_at", [3, 14, 15, 16, 25, 30, 40])
+def test_a_strategy_that_leaves_its_benchmark_late_is_not_told(sold_at: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(run_warnings, "_FIRST_SAMPLES", 15)
+    bars = make_candles(random_walk(1, 30), bucket=DAY)
+    warnings = get_warnings(run(bars, {1: buy(10_000), sold_at: sell}, fee=0.003))
+    assert len(warnings) == (sold_at > 30)
 
 
 def test_a_few_days_do_not_make_a_strategy_its_own_benchmark():

@@ -12,9 +12,12 @@ __all__ = ["read_net_asset_values", "read_sample_times"]
 
 
 @shared
-def read_net_asset_values(state: State) -> tuple[pd.DatetimeIndex, NDArray[np.float64]]:
-    """Return the time of each sample of the portfolio, and its net asset value, USD, in the order of recording."""
-    times, values = state.stats.get_net_asset_values()
+def read_net_asset_values(state: State, most: int | None = None) -> tuple[pd.DatetimeIndex, NDArray[np.float64]]:
+    """Return the time of each sample of the portfolio, and its net asset value, USD, in the order of recording.
+
+    With `most` only as many samples are read, from the first one on.
+    """
+    times, values = state.stats.get_net_asset_values(most)
     return to_time_index(times), np.array(values, dtype=np.float64)
 
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tradeexecutor.analysis.adjusted.benchmark import read_holdings, sample_benchmark
-from tradeexecutor.analysis.adjusted.periods import read_observations
+from tradeexecutor.analysis.adjusted.benchmark import Holding, read_holdings, sample_benchmark
+from tradeexecutor.analysis.adjusted.periods import Observations, read_observations
 from tradeexecutor.analysis.adjusted.positions import measure_trading
 from tradeexecutor.backtest.backtest_sync import DelayedRedemption
 from tradeexecutor.backtest.delisting import DelistingPolicy
@@ -25,6 +26,9 @@ _SUSPICIOUS_STOP = 0.5
 
 #: Largest difference of daily returns that count as the same, a fraction.
 _SAME_RETURN = 1e-6
+
+#: Number of samples that tell most strategies from their benchmark, so that the others need not be read.
+_FIRST_SAMPLES = 1000
 
 #: Start of the failure reason of a trade with too much slippage, see `SimulatedExecution`.
 _SLIPPAGE_REASON = "slippage "
@@ -161,18 +165,27 @@ def _find_suspicious_stops(state: State) -> Iterator[str]:
 
 
 def _find_own_benchmark(state: State) -> Iterator[str]:
-    observations = read_observations(state)
+    holdings = read_holdings(state)
+    first = read_observations(state, _FIRST_SAMPLES)
+    if first.is_daily:
+        holdings = [held for held in holdings if (_compare_moves(held, first) < _SAME_RETURN)[:-1].all()]
+    observations = read_observations(state) if holdings else first
     if not observations.is_daily:
         return  # a few days say nothing
-    for held in read_holdings(state):
-        benchmark = sample_benchmark(held.growth, observations)
+    for held in holdings:
         # The amounts of the first day are rounded to units.
-        if benchmark.std() > _SAME_RETURN and np.all(np.abs(observations.returns - benchmark) < _SAME_RETURN):
+        is_same = (_compare_moves(held, observations) < _SAME_RETURN).all()
+        if is_same and sample_benchmark(held.growth, observations).std() > _SAME_RETURN:
             yield (
                 f"the equity moves exactly like its benchmark, {held.name} bought and held: alpha, beta and the "
                 "figures beside it compare the strategy with itself"
             )
             return
+
+
+def _compare_moves(held: Holding, observations: Observations) -> NDArray[np.float64]:
+    """Return how far the returns of the strategy are from those of a benchmark in each period, fractions."""
+    return np.abs(observations.returns - sample_benchmark(held.growth, observations))
 
 
 def _find_shortages(shortages: Shortages) -> Iterator[str]:

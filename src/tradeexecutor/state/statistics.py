@@ -181,8 +181,8 @@ class WaitingSamples(Protocol):
         """Return the value in each sample of a position, USD."""
         ...
 
-    def get_net_asset_values(self) -> tuple[list[datetime.datetime], list[USDollarAmount]]:
-        """Return time and value of each sample of the portfolio, USD."""
+    def get_net_asset_values(self, most: int | None) -> tuple[list[datetime.datetime], list[USDollarAmount]]:
+        """Return time and value of each sample of the portfolio, USD; of at least the first `most` of them."""
         ...
 
     def write(self, portfolio: list[PortfolioStatistics], positions: dict[int, list[PositionStatistics]]) -> None:
@@ -350,15 +350,19 @@ class Statistics(_StatisticsSlots):
         waiting = self.waiting
         return values if waiting is None else values + waiting.get_position_values(position_id)
 
-    def get_net_asset_values(self) -> tuple[list[datetime.datetime], list[USDollarAmount]]:
-        """Return time and value of each sample of the portfolio, USD, see `PortfolioStatistics.get_value`."""
-        times = [sample.calculated_at for sample in self._built_portfolio]
-        values = [sample.get_value() for sample in self._built_portfolio]
-        if self.waiting is not None:
-            later_times, later_values = self.waiting.get_net_asset_values()
+    def get_net_asset_values(self, most: int | None = None) -> tuple[list[datetime.datetime], list[USDollarAmount]]:
+        """Return time and value of each sample of the portfolio, USD, see `PortfolioStatistics.get_value`.
+
+        With `most` only as many samples are read, from the first one on.
+        """
+        built = self._built_portfolio[:most]
+        times = [sample.calculated_at for sample in built]
+        values = [sample.get_value() for sample in built]
+        if self.waiting is not None and (most is None or len(times) < most):
+            later_times, later_values = self.waiting.get_net_asset_values(most)
             times += later_times
             values += later_values
-        return times, values
+        return times[:most], values[:most]
 
     def get_equity_series(self) -> "pd.Series[float]":
         """Return the total equity over time, USD, named ``equity``."""

@@ -141,11 +141,16 @@ class NotedSamples:
                 values.append(part.value)
         return values
 
-    def get_net_asset_values(self) -> tuple[list[datetime.datetime], list[USDollarAmount]]:
-        """Return time and value of each sample of the portfolio, USD, see `PortfolioStatistics.get_value`."""
+    def get_net_asset_values(self, most: int | None) -> tuple[list[datetime.datetime], list[USDollarAmount]]:
+        """Return time and value of each sample of the portfolio, USD, see `PortfolioStatistics.get_value`.
+
+        With `most` only the segments up to that many samples are read.
+        """
         times: list[datetime.datetime] = []
         values: list[USDollarAmount] = []
         for part in self._portfolio:
+            if most is not None and len(times) >= most:
+                break
             if isinstance(part, Segment):
                 cash = part.cash
                 times += part.times

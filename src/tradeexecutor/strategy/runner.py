@@ -224,9 +224,7 @@ class StrategyRunner:
         trades: list[TradeExecution] = []
         # Cash alone is usually enough, so that positions need not be added up.
         least = TRADING_CAPITAL_THRESHOLD_USD
-        if self._sync_and_revalue(ts) and (
-            self._recorder.get_cash() >= least or portfolio.has_trading_capital(least)
-        ):
+        if self._sync_and_revalue(ts) and (self._recorder.get_cash() >= least or portfolio.has_trading_capital(least)):
             trades = self.decide(cycle, ts)
             if trades:
                 trades = self.execute(ts, trades)

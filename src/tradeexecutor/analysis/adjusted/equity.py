@@ -47,14 +47,17 @@ class EquityCurve:
 
 
 @shared
-def read_equity_curve(state: State) -> EquityCurve:
+def read_equity_curve(state: State, most: int | None = None) -> EquityCurve:
     """Return the recorded net asset values, in old files the total equity, and the recorded flows.
 
     Of several samples at one time the last one is used; if a flow was booked at that time, also the one before it,
     which a backtest takes before it books the flow. Transfers to the wallet that were not recorded count as profit,
     because the state does not distinguish them.
+
+    With `most` only as many samples are read, from the first one on. All but the last entry of the curve are then those
+    of the whole curve.
     """
-    index, sample_values = read_net_asset_values(state)
+    index, sample_values = read_net_asset_values(state, most)
     recorded = index.asi8
     order = np.argsort(recorded, kind="stable")
     times = recorded[order]

@@ -126,9 +126,13 @@ def read_returns(
 
 
 @shared
-def read_observations(state: State) -> Observations:
-    """Return the observations of a state; empty with fewer than two samples."""
-    curve = read_equity_curve(state)
+def read_observations(state: State, most: int | None = None) -> Observations:
+    """Return the observations of a state; empty with fewer than two samples.
+
+    With `most` only as many samples are read, from the first one on. If both are daily, all but the last observation
+    are then those of all samples.
+    """
+    curve = read_equity_curve(state, most)
     _, ends, returns = read_returns(state, curve)
     start = int(curve.times[0]) if len(curve) else 0
     return observe(start, ends, returns)
