@@ -167,15 +167,13 @@ class BacktestEngine:
         """
         runner = self.runner
         first_cycle = runner.state.cycle
-        times, moments = self.decision_times, self.moments
-        last = len(times) - 1
+        last_cycle = first_cycle + len(self.decision_times) - 1
         set_price_time, set_indicator_time = self.pricing.move_to, runner.indicators.move_to
         delisting = self.delisting
         delisted_at = datetime.datetime.max if delisting is None else delisting.next_due_at
         sync = runner.models.sync
         flows = sync if isinstance(sync, BacktestSyncModel) else None
-        has_samples = self._find_steps_with_samples(moments)
-        for number, (ts, now) in enumerate(zip(times, moments.tolist(), strict=True)):
+        for cycle, (ts, now, until, has_samples) in enumerate(self._iterate_steps(), first_cycle):
             set_price_time(ts, now)
             set_indicator_time(ts, now)
             if ts >= delisted_at and delisting is not None:
@@ -183,17 +181,16 @@ class BacktestEngine:
                 delisted_at = delisting.next_due_at
             if flows is not None and flows.fund_flow_queue:
                 self._sample_before_flow(flows, ts)
-            runner.tick(first_cycle + number, ts)
-            is_last = number == last
+            runner.tick(cycle, ts)
+            is_last = cycle == last_cycle
             if is_last and self.leaves_open:
                 return
-            until = self.end_at if is_last else times[number + 1]
-            if has_samples[number]:
+            if has_samples:
                 self._pass_time(ts, until, is_last=is_last)
             elif self._may_fill():
                 self._check_triggers(ts, until, is_last=is_last)
-            if on_progress is not None and number % progress_every == 0:
-                on_progress(number + 1, ts)
+            if on_progress is not None and (cycle - first_cycle) % progress_every == 0:
+                on_progress(cycle - first_cycle + 1, ts)
         self.pricing.advance_to(self.end_at)
         if delisting is not None:
             delisting.apply_at_end(runner, self.end_at)
@@ -201,7 +198,7 @@ class BacktestEngine:
         runner.revalue(self.end_at)
         runner.record_statistics(self.end_at)
         if on_progress is not None:
-            on_progress(len(times), self.end_at)
+            on_progress(len(self.decision_times), self.end_at)
 
     def step(self, after: datetime.datetime | None, ts: datetime.datetime, *, decides: bool = True) -> None:
         """Simulate the time from one decision to the next one, and make the next one.
@@ -259,13 +256,21 @@ class BacktestEngine:
         portfolio = runner.state.portfolio
         if portfolio.pending_positions or runner.queue.waiting or runner.queue.moves:
             return True
-        for position in portfolio.open_positions.values():  # noqa: SIM110 - `any` takes three times as long
-            if has_triggers(position):
-                return True
+        if portfolio.open_positions:  # empty on many bars; a loop over nothing takes as long as all of the above
+            for position in portfolio.open_positions.values():  # `any` takes three times as long
+                if has_triggers(position):
+                    return True
         return False
 
-    def _find_steps_with_samples(self, moments: TimeArray) -> list[bool]:
+    def _iterate_steps(self) -> Iterable[tuple[datetime.datetime, int, datetime.datetime, bool]]:
+        """Return for each decision its time, the same in us, the time until the next one, and `_find_sampled_steps`."""
+        times = self.decision_times
+        ends = [*times[1:], self.end_at] if times else []
+        return zip(times, self.moments.tolist(), ends, self._find_sampled_steps(), strict=True)
+
+    def _find_sampled_steps(self) -> list[bool]:
         """Return for each decision whether the equity may be recorded between it and the next one."""
+        moments = self.moments
         if self.sampling is not EquitySampling.day:
             return [self.sampling is EquitySampling.candle] * len(moments)
         following = np.append(moments[1:], to_us(self.end_at))

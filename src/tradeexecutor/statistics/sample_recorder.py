@@ -76,8 +76,9 @@ class SampleRecorder:
         reserves = self._state.portfolio.reserves
         if len(reserves) != 1:
             return self._state.portfolio.get_cash()
-        reserve = reserves.get(self._identifier)
-        if reserve is None:
+        try:
+            reserve = reserves[self._identifier]
+        except KeyError:
             ((self._identifier, reserve),) = reserves.items()
         if reserve.quantity is not self._quantity or reserve.reserve_token_price is not self._price:
             self._quantity, self._price = reserve.quantity, reserve.reserve_token_price
@@ -85,21 +86,17 @@ class SampleRecorder:
         return self._cash
 
     def record(self, ts: datetime.datetime) -> None:
-        """Record a sample, and the final figures of positions closed since the last one, like `update_statistics`."""
-        if not self._note(ts):
-            self._segment = None
-            self._record(ts)
+        """Record a sample, and the final figures of positions closed since the last one, like `update_statistics`.
 
-    def _note(self, ts: datetime.datetime) -> bool:
-        """Add a bar to the present segment if nothing but prices has changed; otherwise return False."""
-        # Runs on every bar: the checks that find most changes come first.
+        The calling thread owns the state.
+        """
+        # Runs on every bar, on which nearly always nothing but prices has changed: it is added to the present segment.
         state, segment = self._state, self._segment
-        if segment is None:
-            return False
-        stats, portfolio, holdings = state.stats, state.portfolio, segment.holdings
+        stats, portfolio = state.stats, state.portfolio
         positions, closed, finished = portfolio.open_positions, portfolio.closed_positions, stats.closed_positions
         if (
-            len(positions) != len(holdings)
+            segment is None
+            or len(positions) != len(segment.holdings)
             or len(closed) > len(finished)
             or stats.waiting is not self._noted
             or portfolio.frozen_positions
@@ -107,17 +104,13 @@ class SampleRecorder:
             or self.get_cash() is not segment.cash
             or state.sync.treasury.share_count is not None
             or (closed and next(reversed(closed)) not in finished)
+            or (positions and not _note_prices(ts, segment, positions.values()))
         ):
-            return False
-        if holdings:
-            for number, position in enumerate(positions.values()):  # a strict `zip` takes three times as long
-                if position.last_pricing_at is not ts or not holdings[number].is_same(position):
-                    return False
-            for position, prices in segment.columns:
-                prices.append(position._last_token_price)
+            self._segment = None
+            self._record(ts)
+            return
         segment.times.append(ts)
         stats.long_short_metrics_latest = None
-        return True
 
     def _record(self, ts: datetime.datetime) -> None:
         """Record a sample after a change; start a segment with it if possible."""
@@ -163,6 +156,17 @@ class SampleRecorder:
         if stats.waiting is None:
             stats.waiting = self._noted = NotedSamples()
         return self._noted if stats.waiting is self._noted else None
+
+
+def _note_prices(ts: datetime.datetime, segment: Segment, positions: Collection[TradingPosition]) -> bool:
+    """Add the prices of a bar to a segment with as many positions; return False if more than prices has changed."""
+    holdings = segment.holdings
+    for number, position in enumerate(positions):  # a strict `zip` takes three times as long
+        if position.last_pricing_at is not ts or not holdings[number].is_same(position):
+            return False
+    for position, prices in segment.columns:
+        prices.append(position._last_token_price)
+    return True
 
 
 def _are_same(holdings: Collection[SpotHolding], positions: Collection[TradingPosition]) -> bool:
