@@ -173,7 +173,7 @@ class BacktestEngine:
         delisted_at = datetime.datetime.max if delisting is None else delisting.next_due_at
         sync = runner.models.sync
         flows = sync if isinstance(sync, BacktestSyncModel) else None
-        for cycle, (ts, now, until, has_samples) in enumerate(self._iterate_steps(), first_cycle):
+        for cycle, ts, now, until, has_samples in self._iterate_steps(first_cycle):
             set_price_time(ts, now)
             set_indicator_time(ts, now)
             if ts >= delisted_at and delisting is not None:
@@ -262,11 +262,12 @@ class BacktestEngine:
                     return True
         return False
 
-    def _iterate_steps(self) -> Iterable[tuple[datetime.datetime, int, datetime.datetime, bool]]:
-        """Return for each decision its time, the same in us, the time until the next one, and `_find_sampled_steps`."""
+    def _iterate_steps(self, first_cycle: int) -> Iterable[tuple[int, datetime.datetime, int, datetime.datetime, bool]]:
+        """Return number and time of each decision, the time in us, that of the next one, and `_find_sampled_steps`."""
         times = self.decision_times
+        cycles = range(first_cycle, first_cycle + len(times))
         ends = [*times[1:], self.end_at] if times else []
-        return zip(times, self.moments.tolist(), ends, self._find_sampled_steps(), strict=True)
+        return zip(cycles, times, self.moments.tolist(), ends, self._find_sampled_steps(), strict=True)
 
     def _find_sampled_steps(self) -> list[bool]:
         """Return for each decision whether the equity may be recorded between it and the next one."""

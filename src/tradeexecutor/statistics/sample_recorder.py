@@ -160,10 +160,11 @@ class SampleRecorder:
 
 def _note_prices(ts: datetime.datetime, segment: Segment, positions: Collection[TradingPosition]) -> bool:
     """Add the prices of a bar to a segment with as many positions; return False if more than prices has changed."""
-    holdings = segment.holdings
-    for number, position in enumerate(positions):  # a strict `zip` takes three times as long
+    holdings, number = segment.holdings, 0
+    for position in positions:
         if position.last_pricing_at is not ts or not holdings[number].is_same(position):
             return False
+        number += 1  # noqa: SIM113 - `enumerate` takes three times as long, and `zip` five times
     for position, prices in segment.columns:
         prices.append(position._last_token_price)
     return True

@@ -54,6 +54,9 @@ __all__ = [
 FloatArray: TypeAlias = NDArray[np.float64]
 TimeArray: TypeAlias = NDArray[np.int64]
 
+#: A time after all candles, us.
+_NEVER = 2**63 - 1
+
 _PRICE_COLUMNS = ("open", "high", "low", "close")
 
 
@@ -345,6 +348,7 @@ class CandleCursor:
         "high",
         "index",
         "low",
+        "next_end",
         "open",
         "starts",
         "visible",
@@ -359,6 +363,8 @@ class CandleCursor:
         self.visible = -1
         #: End of that candle, us; meaningless before the first one.
         self.visible_end = 0
+        #: End of the candle after it, us.
+        self.next_end = _NEVER
         self.count = len(candles)
         self.starts: Sequence[int] = view_numbers(candles.starts)
         self.ends: Sequence[int] = view_numbers(candles.ends)
@@ -385,15 +391,16 @@ class CandleCursor:
         """Return the index of the last candle that has ended at or before `now` (us); -1 when there is none."""
         if now == self.asked:
             return self.visible
-        ends, index, count = self.ends, self.visible + 1, self.count
-        # For a time one candle later, as on most bars, the answer is the next candle.
-        if 0 < index < count and (end := ends[index]) <= now and (index + 1 == count or ends[index + 1] > now):
-            self.visible_end = end
+        ends, following = self.ends, self.visible + 2
+        end = self.next_end
+        if end <= now and (later := ends[following] if following < self.count else _NEVER) > now:
+            index = following - 1  # for a time one candle later, as on most bars, the answer is the next candle
         else:
             index = self.seek(now)
             if index >= 0 and ends[index] > now:
                 index -= 1
-            if index >= 0:
-                self.visible_end = ends[index]
-        self.asked, self.visible = now, index
+            following = index + 1
+            end = ends[index] if index >= 0 else 0
+            later = ends[following] if following < self.count else _NEVER
+        self.asked, self.visible, self.visible_end, self.next_end = now, index, end, later
         return index
