@@ -80,7 +80,7 @@ def make_currency_hours() -> pd.DatetimeIndex:
 def test_closing_hours_and_holidays_are_not_missed(times: pd.DatetimeIndex):
     candles = read_times(times)
     assert has_closing_hours(candles)
-    assert find_gaps(candles) == []
+    assert find_gaps(candles, can_close=True) == []
     assert describe(times) == []
 
 
@@ -97,7 +97,7 @@ def test_thin_markets_do_not_close():
     hours = np.sort(np.random.default_rng(3).choice(5000, 2500, replace=False))
     candles = read_times(pd.Timestamp("2023-01-01") + pd.to_timedelta(hours, unit="h"))
     assert not has_closing_hours(candles)
-    assert sum(gap.candles for gap in find_gaps(candles)) == hours[-1] - hours[0] + 1 - len(hours)
+    assert sum(gap.candles for gap in find_gaps(candles, can_close=False)) == hours[-1] - hours[0] + 1 - len(hours)
 
 
 def test_a_period_that_the_data_does_not_cover():

@@ -53,9 +53,10 @@ def describe_coverage(
     used
         Start and end of the run.
     """
-    notes = _describe_period(universe, wanted, used)
-    for pair in universe.iterate_pairs():
-        notes += _describe_pair(pair.get_ticker(), universe.get_candles(pair), used)
+    can_close = {pair: has_closing_hours(universe.get_candles(pair)) for pair in universe.iterate_pairs()}
+    notes = _describe_period(universe, wanted, used, can_close=any(can_close.values()))
+    for pair, closes in can_close.items():
+        notes += _describe_pair(pair.get_ticker(), universe.get_candles(pair), used, can_close=closes)
     return notes
 
 
@@ -76,10 +77,11 @@ def _describe_period(
     universe: TradingStrategyUniverse,
     wanted: tuple[datetime.datetime | None, datetime.datetime | None],
     used: tuple[datetime.datetime, datetime.datetime],
+    *,
+    can_close: bool,
 ) -> list[str]:
     notes: list[str] = []
     all_candles = {pair.get_ticker(): universe.get_candles(pair) for pair in universe.iterate_pairs()}
-    can_close = any(has_closing_hours(candles) for candles in all_candles.values())
     tolerance = datetime.timedelta(microseconds=_LONGEST_CLOSING if can_close else 0)
     start, end = used
     if wanted[0] is not None and start - wanted[0] > tolerance:
@@ -97,16 +99,17 @@ def _describe_period(
     return notes
 
 
-def _describe_pair(ticker: str, candles: Candles, used: tuple[datetime.datetime, datetime.datetime]) -> list[str]:
+def _describe_pair(
+    ticker: str, candles: Candles, used: tuple[datetime.datetime, datetime.datetime], *, can_close: bool
+) -> list[str]:
     start, end = used
-    can_close = has_closing_hours(candles)
     tolerance = max(datetime.timedelta(microseconds=_LONGEST_CLOSING if can_close else 0), candles.typical_length)
     notes: list[str] = []
     if candles.first_start_at - start > tolerance:
         notes.append(f"{ticker} begins {_show(candles.first_start_at)}, after the start of the run.")
     if end - candles.last_end_at > tolerance:
         notes.append(f"{ticker} ends {_show(candles.last_end_at)}, before the end of the run.")
-    gaps = [gap for gap in find_gaps(candles) if start < gap.end_at and gap.start_at < end]
+    gaps = [gap for gap in find_gaps(candles, can_close=can_close) if start < gap.end_at and gap.start_at < end]
     if not gaps:
         return notes
     longest = max(gaps, key=lambda gap: gap.end_at - gap.start_at)
@@ -130,13 +133,13 @@ def _show(time: datetime.datetime) -> str:
 # --- Gaps
 
 
-def find_gaps(candles: Candles) -> list[Gap]:
+def find_gaps(candles: Candles, *, can_close: bool) -> list[Gap]:
     """Return the unexpected periods without candles.
 
-    These are all of them if the market never closes; otherwise those that are longer than holidays.
+    These are all of them if the market never closes; otherwise, with `can_close`, those that are longer than holidays.
     """
     starts, lengths = _find_periods_without_candles(candles)
-    if has_closing_hours(candles):
+    if can_close:
         kept = lengths > _LONGEST_CLOSING
         starts, lengths = starts[kept], lengths[kept]
     step = candles.typical_length // datetime.timedelta(microseconds=1)
