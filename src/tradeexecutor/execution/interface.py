@@ -48,6 +48,11 @@ SettlementPrice = Callable[[datetime.datetime, TradeExecution], float | None]
 class ExecutionModel(ABC):
     """Interface for the execution of planned trades."""
 
+    #: Whether `settle_requests` and `settle_transfers` may have something to book; otherwise they need not be called. A
+    #: model that sets one to False sets it to True again with the next trade of its kind.
+    may_settle_requests: bool = True
+    may_settle_transfers: bool = True
+
     def initialize(self) -> None:
         """Connect to the market; called once before the first cycle. Does nothing by default."""
         return

@@ -98,9 +98,9 @@ class SimulatedExecution(ExecutionModel):
         self.shortages = Shortages()
         self.next_nonce = 0
         #: Whether requests to vaults may wait, also those of an earlier process.
-        self._has_requests = True
+        self.may_settle_requests = True
         #: The same of transfers over bridges.
-        self._has_transfers = True
+        self.may_settle_transfers = True
 
     def check_plan(self, state: State, trades: Iterable[TradeExecution]) -> None:
         """Refuse a decision whose buys cost more than the cash and its sells, see `ExecutionModel.check_plan`."""
@@ -194,13 +194,13 @@ class SimulatedExecution(ExecutionModel):
             transaction.included_at, transaction.status = ts, True
             self.send_request(trade)
             send_request(ts, state, trade)
-            self._has_requests = True
+            self.may_settle_requests = True
             return
         if trade.pair.is_cctp_bridge() and not (self.failures is not None and self.failures(trade)):
             transaction.included_at, transaction.status = ts, True
             self.send_transfer(trade)
             send_transfer(ts, state, trade)
-            self._has_transfers = True
+            self.may_settle_transfers = True
             self.settle_transfers(ts, state)
             return
         fill, reason = self._try_fill(ts, state, trade)
@@ -284,14 +284,14 @@ class SimulatedExecution(ExecutionModel):
 
     def settle_requests(self, ts: datetime.datetime, state: State, get_price: SettlementPrice) -> list[TradeExecution]:
         """Fill the requests that are due at the share price of now, see `ExecutionModel.settle_requests`."""
-        if not self._has_requests:
+        if not self.may_settle_requests:
             return []
-        due, self._has_requests = find_due_requests(state.portfolio, ts)
+        due, self.may_settle_requests = find_due_requests(state.portfolio, ts)
         settled: list[TradeExecution] = []
         for trade in due:
             price = get_price(ts, trade)
             if price is None:
-                self._has_requests = True
+                self.may_settle_requests = True
                 continue
             fill = fill_request(ts, trade, price)
             self.settle_request(trade, fill)
@@ -304,9 +304,9 @@ class SimulatedExecution(ExecutionModel):
 
     def settle_transfers(self, ts: datetime.datetime, state: State) -> list[TradeExecution]:
         """Book the transfers over bridges that have ended until now, see `ExecutionModel.settle_transfers`."""
-        if not self._has_transfers:
+        if not self.may_settle_transfers:
             return []
-        due, self._has_transfers = find_due_transfers(state.portfolio, ts)
+        due, self.may_settle_transfers = find_due_transfers(state.portfolio, ts)
         for trade in due:
             self.settle_transfer(trade, end_transfer(state, trade))
         if due:

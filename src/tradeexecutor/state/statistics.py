@@ -177,8 +177,8 @@ class WaitingSamples(Protocol):
         """Return the ids of the positions with samples."""
         ...
 
-    def get_position_values(self, position_id: int) -> list[USDollarAmount]:
-        """Return the value in each sample of a position, USD."""
+    def get_extreme_position_values(self, position_id: int) -> list[USDollarAmount]:
+        """Return values in samples of a position, USD, oldest first, with the first one and the highest one."""
         ...
 
     def get_net_asset_values(self, most: int | None) -> tuple[list[datetime.datetime], list[USDollarAmount]]:
@@ -344,11 +344,11 @@ class Statistics(_StatisticsSlots):
         waiting = self.waiting
         return set(self._built_positions) if waiting is None else {*self._built_positions, *waiting.get_position_ids()}
 
-    def get_position_values(self, position_id: int) -> list[USDollarAmount]:
-        """Return the value in each sample of a position, USD, oldest first."""
+    def get_extreme_position_values(self, position_id: int) -> list[USDollarAmount]:
+        """Return values in samples of a position, USD, oldest first, with the first one and the highest one."""
         values = [sample.value for sample in self._built_positions.get(position_id, ())]
         waiting = self.waiting
-        return values if waiting is None else values + waiting.get_position_values(position_id)
+        return values if waiting is None else values + waiting.get_extreme_position_values(position_id)
 
     def get_net_asset_values(self, most: int | None = None) -> tuple[list[datetime.datetime], list[USDollarAmount]]:
         """Return time and value of each sample of the portfolio, USD, see `PortfolioStatistics.get_value`.

@@ -92,6 +92,7 @@ def calculate_closed_position_statistics(
 def _make_final_statistics(
     clock: datetime.datetime, position: TradingPosition, values: list[USDollarAmount]
 ) -> FinalPositionStatistics:
+    """Return the final figures from values in the samples, oldest first, with the first one and the highest one."""
     return FinalPositionStatistics(
         calculated_at=clock,
         trade_count=position.get_trade_count(),
@@ -262,7 +263,7 @@ def record_newly_closed(clock: datetime.datetime, stats: Statistics, portfolio: 
         if isinstance(trades, TradesById):
             trades.count_settled()  # once, for all figures that are asked for from now on
         stats.add_positions_stats(position_id, calculate_position_statistics(clock, position))
-        values = stats.get_position_values(position_id)
+        values = stats.get_extreme_position_values(position_id)
         stats.closed_positions[position_id] = _make_final_statistics(clock, position, values)
 
 

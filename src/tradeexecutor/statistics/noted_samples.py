@@ -83,6 +83,12 @@ class Segment:
         """Return the value of one of the positions on each bar, USD."""
         return self.holdings[index].get_values(self.columns[index][1])
 
+    def get_extreme_values(self, index: int) -> list[USDollarAmount]:
+        """Return the first and the highest of the values of one of the positions, USD."""
+        prices = self.columns[index][1]
+        # A holding has a positive amount of tokens, so that it is worth most at the highest price.
+        return self.holdings[index].get_values((prices[0], max(prices)))
+
     def make_portfolio_samples(self) -> list[PortfolioStatistics]:
         """Return the samples of the portfolio."""
         cash = self.cash
@@ -130,13 +136,13 @@ class NotedSamples:
         """Return the ids of the positions with samples."""
         return set(self._positions)
 
-    def get_position_values(self, position_id: int) -> list[USDollarAmount]:
-        """Return the value in each sample of a position, USD."""
+    def get_extreme_position_values(self, position_id: int) -> list[USDollarAmount]:
+        """Return values in samples of a position, USD, oldest first, with the first one and the highest one."""
         values: list[USDollarAmount] = []
         for part in self._positions.get(position_id, ()):
             if isinstance(part, tuple):
                 segment, index = part
-                values += segment.get_values(index)
+                values += segment.get_extreme_values(index)
             else:
                 values.append(part.value)
         return values

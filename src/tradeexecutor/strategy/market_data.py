@@ -352,7 +352,7 @@ class CandleCursor:
         "open",
         "starts",
         "visible",
-        "visible_end",
+        "visible_age",
     )
 
     def __init__(self, candles: Candles):
@@ -361,8 +361,8 @@ class CandleCursor:
         #: The time that `seek_visible` was asked for last, us, and its answer: a decision reads several indicators.
         self.asked: int | None = None
         self.visible = -1
-        #: End of that candle, us; meaningless before the first one.
-        self.visible_end = 0
+        #: Time from the end of that candle to `asked`, us; meaningless before the first one.
+        self.visible_age = 0
         #: End of the candle after it, us.
         self.next_end = _NEVER
         self.count = len(candles)
@@ -402,5 +402,5 @@ class CandleCursor:
             following = index + 1
             end = ends[index] if index >= 0 else 0
             later = ends[following] if following < self.count else _NEVER
-        self.asked, self.visible, self.visible_end, self.next_end = now, index, end, later
+        self.asked, self.visible, self.visible_age, self.next_end = now, index, now - end, later
         return index

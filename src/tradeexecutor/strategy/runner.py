@@ -16,7 +16,7 @@ Backtests and live trading use the same class, with different models, and with o
 import contextlib
 import datetime
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +26,6 @@ from tradeexecutor.state.errors import UncleanState
 from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.portfolio.ids import get_next_trade_id
 from tradeexecutor.state.portfolio.lookup import comparing_closed_once
-from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.repair import close_hypercore_dust_positions
 from tradeexecutor.state.repair.issues import find_issues
 from tradeexecutor.state.state import State
@@ -242,9 +241,11 @@ class StrategyRunner:
 
     def _sync_and_revalue(self, ts: datetime.datetime) -> bool:
         """Book deposits and interest, and revalue; return False if the cycle must not trade, without confirmation."""
-        self.models.execution.settle_transfers(ts, self.state)  # what has arrived can be redeemed, too
+        models = self.models
+        if models.execution.may_settle_transfers:
+            models.execution.settle_transfers(ts, self.state)  # what has arrived can be redeemed, too
         try:
-            self.models.sync.sync_treasury(ts, self.state, self._reserve_assets)
+            models.sync.sync_treasury(ts, self.state, self._reserve_assets)
         except UnconfirmedTreasurySync as error:
             logger.warning("No trading at %s: %s", ts, error)
             return False
@@ -266,24 +267,24 @@ class StrategyRunner:
         if not portfolio.open_positions and not portfolio.frozen_positions and not portfolio.pending_positions:
             return  # nothing has a price, bears interest or waits for a settlement
         models = self.models
-        models.execution.settle_requests(ts, self.state, models.pricing.find_settlement_price)
+        if models.execution.may_settle_requests:
+            models.execution.settle_requests(ts, self.state, models.pricing.find_settlement_price)
         positions = portfolio.open_positions.values()
         if portfolio.frozen_positions:
             positions = [*positions, *portfolio.frozen_positions.values()]
-        with_loans = self._accrue_interest(ts, positions)
+        with_loans = has_loan(positions)
+        if with_loans:
+            self._sync_interests(ts)
         revalue_positions(models.valuation, ts, positions, with_loans=with_loans)
 
     def accrue_interest(self, ts: datetime.datetime) -> None:
         """Book the interest of loans up to now, before trades change the balances that bear it."""
         portfolio = self.state.portfolio
-        self._accrue_interest(ts, [*portfolio.open_positions.values(), *portfolio.frozen_positions.values()])
+        if has_loan([*portfolio.open_positions.values(), *portfolio.frozen_positions.values()]):
+            self._sync_interests(ts)
 
-    def _accrue_interest(self, ts: datetime.datetime, positions: Collection[TradingPosition]) -> bool:
-        """Book the interest of loans like `accrue_interest`; return whether one of these positions has a loan."""
-        if not has_loan(positions):
-            return False
+    def _sync_interests(self, ts: datetime.datetime) -> None:
         self.models.sync.sync_interests(ts, self.state, self.strategy_universe, self.models.pricing)
-        return True
 
     def decide(self, cycle: int, ts: datetime.datetime) -> list[TradeExecution]:
         """Return the checked trades of the strategy's decision; raises as `tick`."""

@@ -5,7 +5,6 @@
 
 import dataclasses
 import datetime
-import functools
 import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable
@@ -48,6 +47,10 @@ class ValuationModel(ABC):
     #: time of the valuation. Then all prices are found first, and nothing has to be undone. A subclass does not inherit
     #: it, because it may change more. A position with a loan is always valued by a call.
     changes_only_price: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        cls.changes_only_price = vars(cls).get("changes_only_price", False)
 
     @abstractmethod
     def __call__(self, ts: datetime.datetime, position: TradingPosition) -> ValuationUpdate:
@@ -113,7 +116,7 @@ def revalue_positions(
     `with_loans` tells whether one of them has a loan.
     """
     # A price also changes the loan of a position.
-    if not with_loans and _changes_only_price(type(valuation_model)):
+    if not with_loans and getattr(valuation_model, "changes_only_price", False):
         model: Any = valuation_model  # a `ValuationModel`, which says so; asking takes longer than the valuation
         _set_prices(model, ts, positions)
         return
@@ -134,11 +137,6 @@ def has_loan(positions: Iterable[TradingPosition]) -> bool:
         if position.loan is not None:
             return True
     return False
-
-
-@functools.cache
-def _changes_only_price(kind: type) -> bool:
-    return vars(kind).get("changes_only_price", False)
 
 
 def _set_prices(model: ValuationModel, ts: datetime.datetime, positions: Collection[TradingPosition]) -> None:

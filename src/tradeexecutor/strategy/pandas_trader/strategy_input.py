@@ -171,7 +171,7 @@ class StrategyInputIndicators:
             tolerance: int = self._auto_tolerance
             if data_delay_tolerance is not _AUTO and not isinstance(data_delay_tolerance, str):
                 tolerance = data_delay_tolerance // _ONE_US
-            if now - cursor.visible_end > tolerance:
+            if cursor.visible_age > tolerance:
                 return None
         if index != -1:
             at += 1 + _check_index(index)
