@@ -1,5 +1,6 @@
 """The quick samples of a backtest are those of `update_statistics`, whatever a strategy does to its state."""
 
+import copy
 import datetime
 import random
 from collections.abc import Callable
@@ -77,6 +78,26 @@ def _forget_final_figures(input: StrategyInput, position: TradingPosition) -> No
         input.state.stats.closed_positions.popitem()
 
 
+def _prune(input: StrategyInput, position: TradingPosition) -> None:
+    closed = input.state.portfolio.closed_positions
+    if closed:
+        closed.pop(min(closed))
+
+
+def _close_by_hand(input: StrategyInput, position: TradingPosition) -> None:
+    closed = input.state.portfolio.closed_positions
+    if closed:
+        made = copy.deepcopy(closed[max(closed)])
+        made.position_id = input.state.portfolio.next_position_id
+        input.state.portfolio.next_position_id += 1
+        closed[made.position_id] = made
+
+
+def _reopen_by_hand(input: StrategyInput, position: TradingPosition) -> None:
+    portfolio = input.state.portfolio
+    portfolio.open_positions[position.position_id] = portfolio.open_positions.pop(position.position_id)
+
+
 def _set_table(input: StrategyInput, position: TradingPosition) -> None:
     input.state.stats.long_short_metrics_latest = {"rows": 1}
 
@@ -116,6 +137,9 @@ EDITS: dict[str, Edit] = {
     "a sample added": _keep_samples,
     "samples of a position removed": _forget_position_samples,
     "final figures removed": _forget_final_figures,
+    "a closed position removed": _prune,
+    "a closed position added": _close_by_hand,
+    "the order of the positions": _reopen_by_hand,
     "table of longs and shorts": _set_table,
     "frozen": _freeze,
     "vault shares": _issue_shares,

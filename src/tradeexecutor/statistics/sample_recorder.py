@@ -14,6 +14,10 @@ A sum is the same while
 What a strategy may change otherwise, such as the price or the cash, is read for each sample. If one of these does not
 hold, `update_statistics` records the sample.
 
+A position that has closed gets its final figures. It leaves one of the tables above, or, if a strategy puts it into the
+table by hand, changes the number of closed positions; only one that takes the place of another within one bar gets them
+later, with the next change.
+
 While nobody reads the lists of samples, only times and prices are noted (:mod:`~.statistics.noted_samples`). From the
 first time on, each sample is added to the lists at once, because the reader may keep them.
 """
@@ -47,6 +51,8 @@ class SampleRecorder:
 
     __slots__ = (
         "_cash",
+        "_closed",
+        "_finished",
         "_holdings",
         "_identifier",
         "_is_backtest",
@@ -65,6 +71,8 @@ class SampleRecorder:
         #: Where samples wait, and the part of them that the next bar belongs to.
         self._noted: NotedSamples | None = None
         self._segment: Segment | None = None
+        #: Number of the closed positions, and of those with final figures, at the beginning of that part.
+        self._closed = self._finished = 0
         #: Identifier, quantity and price of the only reserve, and its value in USD, whose calculation takes most time.
         self._identifier = ""
         self._quantity: Decimal | None = None
@@ -93,17 +101,17 @@ class SampleRecorder:
         # Runs on every bar, on which nearly always nothing but prices has changed: it is added to the present segment.
         state, segment = self._state, self._segment
         stats, portfolio = state.stats, state.portfolio
-        positions, closed, finished = portfolio.open_positions, portfolio.closed_positions, stats.closed_positions
+        positions = portfolio.open_positions
         if (
             segment is None
             or len(positions) != len(segment.holdings)
-            or len(closed) > len(finished)
+            or len(portfolio.closed_positions) != self._closed
+            or len(stats.closed_positions) != self._finished
             or stats.waiting is not self._noted
             or portfolio.frozen_positions
             or portfolio.pending_positions
             or self.get_cash() is not segment.cash
             or state.sync.treasury.share_count is not None
-            or (closed and next(reversed(closed)) not in finished)
             or (positions and not _note_prices(ts, segment, positions.values()))
         ):
             self._segment = None
@@ -133,6 +141,7 @@ class SampleRecorder:
             len(closed) > len(stats.closed_positions) or next(reversed(closed)) not in stats.closed_positions
         ):
             record_newly_closed(ts, stats, portfolio)
+        self._closed, self._finished = len(closed), len(stats.closed_positions)
 
     def _find_holdings(self) -> tuple[SpotHolding, ...] | None:
         """Return the sums of all open positions; None if the prices do not determine the samples."""
