@@ -163,8 +163,8 @@ class StrategyInputIndicators:
         if clock_shift is not _ZERO:
             now -= _check_shift(clock_shift) // _ONE_US
         cursor = series.cursor
-        # All indicators of a decision are read at the same time: saves a call.
-        at = cursor.visible if cursor.asked == now else cursor.seek_visible(now)
+        # All indicators of a decision are read at the same time, which is the same object: saves a call.
+        at = cursor.visible if cursor.asked is now else cursor.seek_visible(now)
         if at < 0:
             return None
         if data_delay_tolerance is not None:
