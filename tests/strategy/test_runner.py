@@ -2,18 +2,19 @@
 
 import dataclasses
 import sys
+import threading
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from tests.kit.markets import START, buy, flat, get_trades, make_candles, run, sell
+from tests.kit.markets import HOUR, START, buy, flat, get_trades, make_candles, run, sell
 from tests.kit.runner import RecordingStore, make_runner
 from tradeexecutor.backtest.backtest_runner import BacktestOptions, run_backtest
 from tradeexecutor.backtest.backtest_sync import BacktestSyncModel
 from tradeexecutor.backtest.simulated_wallet import SimulatedWallet
 from tradeexecutor.backtest.universe import create_universe
-from tradeexecutor.state.errors import UncleanState
+from tradeexecutor.state.errors import UncleanState, WrongThread
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeFlag, TradeStatus, TradeType
 from tradeexecutor.strategy.author_code import StrategyExited
@@ -210,6 +211,73 @@ def test_unconfirmed_deposits_end_the_cycle_without_trading():
     assert runner.tick(1, START) == []
     assert runner.state.cycle == 2
     assert len(runner.state.stats.portfolio) == 1
+
+
+@pytest.mark.parametrize("step", ["tick", "revalue", "record_statistics", "check_triggers"])
+@pytest.mark.parametrize("holds", [False, True])
+def test_no_step_changes_the_state_of_another_thread(step: str, *, holds: bool):
+    runner = make_runner({1: buy(1_000)} if holds else {}, BARS, ExecutionMode.backtesting, RecordingStore())
+    now = START
+    for cycle in (1, 2):  # bars that are only noted
+        runner.tick(cycle, now := START + cycle * HOUR)
+    before = runner.state.to_json()
+    runner.state.hand_over()
+    refused = threading.Event()
+    owned = threading.Event()
+
+    def own() -> None:
+        runner.state.portfolio.owner.claim()
+        owned.set()
+        refused.wait(10)
+
+    other = threading.Thread(target=own)
+    other.start()
+    try:
+        assert owned.wait(10)
+        arguments = (3, now) if step == "tick" else (now,)
+        with pytest.raises(WrongThread):
+            getattr(runner, step)(*arguments)
+    finally:
+        refused.set()
+        other.join()
+    assert runner.state.to_json() == before
+
+
+def test_a_decision_that_hands_the_state_over_ends_with_the_cycle():
+    def hand_over(input: Any) -> Any:
+        input.state.hand_over()
+        return []
+
+    runner = make_runner({2: hand_over}, BARS, ExecutionMode.backtesting, RecordingStore())
+    for cycle in (1, 2, 3):
+        runner.tick(cycle, START + cycle * HOUR)
+    assert len(runner.state.stats.portfolio) == 3
+    errors: list[BaseException] = []
+
+    def change() -> None:
+        try:
+            runner.state.portfolio.owner.claim()
+        except WrongThread as error:
+            errors.append(error)
+
+    other = threading.Thread(target=change)
+    other.start()
+    other.join()
+    assert len(errors) == 1
+
+
+@pytest.mark.parametrize("may_settle", [False, True])
+def test_an_execution_model_with_nothing_to_settle_is_not_asked(monkeypatch: pytest.MonkeyPatch, *, may_settle: bool):
+    runner = make_runner({1: buy(1_000)}, BARS, ExecutionMode.backtesting, RecordingStore())
+    runner.tick(1, START)
+    asked: list[str] = []
+
+    execution = runner.models.execution
+    monkeypatch.setattr(execution, "settle_requests", lambda *arguments: asked.append("requests"))
+    monkeypatch.setattr(execution, "settle_transfers", lambda *arguments: asked.append("transfers"))
+    execution.may_settle_requests = execution.may_settle_transfers = may_settle
+    runner.tick(2, START + HOUR)
+    assert asked == ["transfers", "requests"] * may_settle
 
 
 # --- A state that its last run has not left in order

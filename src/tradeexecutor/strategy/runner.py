@@ -424,10 +424,11 @@ class StrategyRunner:
 
     def record_statistics(self, ts: datetime.datetime) -> None:
         """Record statistics of the portfolio and of each position; in live trading also the long/short table."""
+        state = self.state
         if not self._needs_table:
+            state.portfolio.owner.claim()
             self._recorder.record(ts)
             return
-        state = self.state
         with comparing_closed_once(state.portfolio):
             tables = serialise_long_short_stats_as_json_table(state, self.backtested_state, ts)
             table = {key: recorded.to_dict() for key, recorded in tables.items()}  # equal to what is loaded again
