@@ -54,8 +54,8 @@ def read_equity_curve(state: State, most: int | None = None) -> EquityCurve:
     which a backtest takes before it books the flow. Transfers to the wallet that were not recorded count as profit,
     because the state does not distinguish them.
 
-    With `most` only as many samples are read, from the first one on. All but the last entry of the curve are then those
-    of the whole curve.
+    With `most` only as many samples are read, from the first one on. If they are in the order of time, as those of a
+    backtest are, all but the last entry of the curve are then those of the whole curve.
     """
     index, sample_values = read_net_asset_values(state, most)
     recorded = index.asi8
