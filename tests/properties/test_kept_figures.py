@@ -11,7 +11,7 @@ import pytest
 from tests.kit.edits import edit, make_closed_state, walk
 from tests.kit.trader import USDC, WETH_USDC, Trader, asset, new_state, pair
 from tradeexecutor.analysis.trade_analyser import build_trade_analysis
-from tradeexecutor.state.codec import kept_groups
+from tradeexecutor.state.codec import entry_group, kept_groups
 from tradeexecutor.state.codec.kept_groups import GROUP_SIZE, KeptGroups
 from tradeexecutor.state.position.grouping import PositionsById
 from tradeexecutor.state.state import State
@@ -108,7 +108,7 @@ def test_figures_after_any_change_are_those_from_scratch(changes: int, monkeypat
     if changes == 8:  # large groups, too
         monkeypatch.setattr(kept_groups, "GROUP_SIZE", 4)
         monkeypatch.setattr(kept_groups, "_GROUPS_OF_LARGE_ONE", 3)
-        monkeypatch.setattr(kept_groups, "_COMPARED_AT_ONCE", 5)
+        monkeypatch.setattr(entry_group, "_COMPARED_AT_ONCE", 5)
     state = make_state(GROUP_SIZE + 5)
     choose = random.Random(changes)
     portfolio = state.portfolio

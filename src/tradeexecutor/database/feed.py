@@ -24,7 +24,7 @@ from typing import Any, NamedTuple, cast
 from sqlalchemy import Connection, select
 
 from tradeexecutor.database.address import DatabaseAddress
-from tradeexecutor.database.parts import Part, assemble, find_placeholders, get_base, join_path
+from tradeexecutor.database.parts import Part, TextPart, assemble, find_placeholders, get_base, join_path
 from tradeexecutor.database.reading import Strategy, finding_damage, read_revision, read_revisions, read_text
 from tradeexecutor.database.revisions import Revision
 from tradeexecutor.database.schema import parts
@@ -159,7 +159,7 @@ class _Containers(dict[str, list[Part]]):
         )
 
     def __missing__(self, path: str) -> list[Part]:
-        self[path] = [Part(*row) for row in self._connection.execute(self._query.where(parts.c.path == path))]
+        self[path] = [TextPart(*row) for row in self._connection.execute(self._query.where(parts.c.path == path))]
         return self[path]
 
     def parse(self, path: str) -> Any:
@@ -197,7 +197,7 @@ def find_revision_changes(connection: Connection, strategy_id: int, revision: in
     new = _Containers(connection, strategy_id, revision)
     for path, rows in added.items():
         if rows[0].ordinal == 0 and rows[0].behind == len(rows) - 1:  # all rows of the container are new
-            new[path] = [Part(row.key, row.body) for row in rows]
+            new[path] = [TextPart(row.key, row.body) for row in rows]
     finder = _Finder(_Containers(connection, strategy_id, revision - 1), new)
     for path in sorted({*removed, *added}, key=len):  # an outer container comes before an inner one
         yield from finder.compare(path, removed.get(path, []), added.get(path, []))
@@ -247,12 +247,12 @@ class _Finder:
                 self._covered.append(get_base(path, row.key))
                 yield Change("remove", (*steps, row.key), None, None)
         for ordinal in sorted(kept):
-            yield from self._compare_entry(path, Part(*before[ordinal][3:]), Part(*after[ordinal][3:]))
+            yield from self._compare_entry(path, TextPart(*before[ordinal][3:]), TextPart(*after[ordinal][3:]))
         for row in added:
             if row.ordinal not in kept:
                 assert row.key is not None
                 self._covered.append(get_base(path, row.key))
-                value = self._new.parse_part(path, Part(row.key, row.body))[row.key]
+                value = self._new.parse_part(path, TextPart(row.key, row.body))[row.key]
                 yield Change("add", (*steps, row.key), None, value)
 
     def _compare_entry(self, path: str, before: Part, after: Part) -> Iterator[Change]:

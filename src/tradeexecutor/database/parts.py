@@ -22,18 +22,20 @@ cannot be mistaken for data. A part is valid JSON for the functions of any datab
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import orjson
 
+from tradeexecutor.state.codec.entry_group import count_same
 from tradeexecutor.state.codec.json_patch import format_pointer
 from tradeexecutor.state.codec.json_text import dump, trim
-from tradeexecutor.state.codec.kept_groups import count_same
+from tradeexecutor.state.codec.packed_entries import Packed
 
 __all__ = [
     "PLACEHOLDER",
     "KnownParts",
     "Part",
+    "TextPart",
     "assemble",
     "find_placeholders",
     "get_base",
@@ -49,6 +51,9 @@ _PLACEHOLDER_START = b'"\\/'
 
 #: Stands for entries of the save before that were no text, and so may have changed.
 _OTHER = object()
+
+#: Types of entries that cannot change.
+_TEXTS = (orjson.Fragment, Packed)
 
 #: A number of entries that no container reaches.
 _UNLIMITED = 1 << 60
@@ -117,7 +122,7 @@ _SPLIT_RULES: Mapping[str, _SplitRule] = {
 }
 
 
-class Part(NamedTuple):
+class TextPart(NamedTuple):
     """A part of a container.
 
     Attributes
@@ -130,6 +135,37 @@ class Part(NamedTuple):
 
     key: str | None
     body: bytes
+
+
+class EntryPart(NamedTuple):
+    """The part of one entry whose text is kept elsewhere. Its own text is made whenever it is asked for."""
+
+    key: str
+    entry: orjson.Fragment | Packed
+
+    @property
+    def body(self) -> bytes:
+        """JSON text."""
+        return dump({self.key: self.entry})
+
+
+class PagePart(NamedTuple):
+    """A part of several entries whose texts are kept elsewhere, like `EntryPart`."""
+
+    entries: dict[str, Any] | list[Any]
+
+    @property
+    def key(self) -> None:
+        """Return None: the part has several entries."""
+
+    @property
+    def body(self) -> bytes:
+        """JSON text."""
+        return dump(self.entries)
+
+
+#: A part of a container: its `key` and its `body`, see `TextPart`.
+Part: TypeAlias = TextPart | EntryPart | PagePart
 
 
 def join_path(base: str, relative: str) -> str:
@@ -195,9 +231,9 @@ class KnownParts:
         same
             Number of entries at the beginning that are the text that they were in the save before.
         """
-        entries, text = table.entries, orjson.Fragment
+        entries = table.entries
         for place in range(same, len(entries)):
-            if type(entries[place]) is not text:
+            if type(entries[place]) not in _TEXTS:
                 entries[place] = _OTHER
         if entries and (same or any(entry is not _OTHER for entry in entries)):
             self._tables[path] = table
@@ -230,7 +266,7 @@ def split(tree: dict[str, Any], known: KnownParts | None = None) -> dict[str, li
             holder = _as_dict(holder.get(step)) if holder is not None else None
         if holder is not None:
             _split_off(holder, name, "", _Target(path, rule, containers, known))
-    containers[""] = [Part(None, dump(tree))]
+    containers[""] = [TextPart(None, dump(tree))]
     return containers
 
 
@@ -301,11 +337,11 @@ def _make_entry_parts(container: dict[str, Any], path: str, target: _Target) -> 
 def _make_entry_part(container: dict[str, Any], key: str, path: str, target: _Target) -> Part:
     value = container[key]
     if target.rule.inner:
-        tree = {key: orjson.loads(dump(value)) if type(value) is orjson.Fragment else value}
+        tree = {key: orjson.loads(dump(value)) if type(value) in _TEXTS else value}
         _split_entry(tree, key, tree[key], path, target)
         if target.containers:
-            return Part(key, trim(dump(tree)))
-    return Part(key, trim(dump({key: value})))
+            return TextPart(key, trim(dump(tree)))
+    return EntryPart(key, value) if type(value) in _TEXTS else TextPart(key, trim(dump({key: value})))
 
 
 def _make_pages(container: Any, path: str, target: _Target) -> list[Part]:
@@ -318,7 +354,8 @@ def _make_pages(container: Any, path: str, target: _Target) -> list[Part]:
     for start in range(same - same % page, len(table.entries), page):
         entries = table.entries[start : start + page]
         body = dict(zip(table.keys[start : start + page], entries, strict=True)) if is_dict else entries
-        table.parts.append(Part(None, trim(dump(body))))
+        is_text = all(type(entry) in _TEXTS for entry in entries)
+        table.parts.append(PagePart(body) if is_text else TextPart(None, trim(dump(body))))
     target.known.set_table(path, table, same)
     return table.parts
 

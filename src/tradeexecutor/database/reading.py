@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, inspect, literal, select
 
 from tradeexecutor.database.address import AsOf, DatabaseAddress
 from tradeexecutor.database.failures import make_damaged
-from tradeexecutor.database.parts import Part, assemble
+from tradeexecutor.database.parts import Part, TextPart, assemble
 from tradeexecutor.database.revisions import Revision, get_row_checksum
 from tradeexecutor.database.row_index import SUM_MODULUS, RowIndex, get_digest
 from tradeexecutor.database.schema import LAYOUT_VERSION, TABLES, layout, parts, revisions, select_parts, strategies
@@ -226,7 +226,7 @@ def read_text(connection: Connection, address: DatabaseAddress, strategy: Strate
         total = 0
         for path, key, ordinal, behind, body in found_rows:
             total += get_digest(path, key, ordinal, behind, body)
-            rows.setdefault(path, []).append((ordinal, Part(key, body)))
+            rows.setdefault(path, []).append((ordinal, TextPart(key, body)))
         containers: dict[str, list[Part]] = {}
         for path, found in rows.items():
             found.sort(key=lambda item: item[0])

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tradeexecutor.database.parts import Part, get_placeholder_size
-from tradeexecutor.state.codec.kept_groups import count_same
+from tradeexecutor.state.codec.entry_group import count_same
 
 __all__ = ["SUM_MODULUS", "Entry", "NewRow", "OldRow", "RowChanges", "RowIndex", "get_digest"]
 
@@ -88,8 +88,9 @@ class RowChanges:
 
     def add(self, path: str, part: Part, ordinal: int, behind: int, revision: int) -> Entry:
         """Add a row, and return its entry in the index."""
-        self.added.append(NewRow(path, part.key, ordinal, behind, part.body))
-        return self.index.make_entry((path, part.key, ordinal, behind, part.body), revision)
+        row = NewRow(path, part.key, ordinal, behind, part.body)
+        self.added.append(row)
+        return self.index.make_entry(row, revision)
 
 
 class RowIndex:

@@ -110,6 +110,8 @@ class SQLStateStore(StateStore):
         The address or the executor id is missing or wrong, or the address contains a save.
     """
 
+    writes_changes = True
+
     def __init__(
         self,
         address: str | DatabaseAddress,

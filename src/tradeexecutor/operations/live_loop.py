@@ -42,6 +42,7 @@ from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.cycle_duration import CycleDuration
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.state import State
+from tradeexecutor.state.state.history import pack_history, prepare_packing
 from tradeexecutor.state.store import StateStore
 from tradeexecutor.state.uptime import load_latest_live_cycle_end
 from tradeexecutor.strategy.execution_context import ExecutionContext, ExecutionMode
@@ -190,6 +191,8 @@ class LiveLoop:
             The outcome of a trade of an earlier process is unknown; the message says which.
         """
         state = self.store.load()
+        if self.store.writes_changes:
+            prepare_packing(state)
         state.perform_integrity_check()
         if not self.models.sync.is_ready_for_live_trading(state):
             raise LiveStartRefused("the state was not prepared for this wallet on this chain")
@@ -373,6 +376,8 @@ class LiveLoop:
         self._require_fresh(universe, tick)
         runner.update_market(universe, indicators)
         runner.tick(runner.state.cycle, tick)
+        if self.store.writes_changes:
+            pack_history(runner.state)
 
     def _require_fresh(self, universe: TradingStrategyUniverse, tick: datetime.datetime) -> None:
         limit = self.settings.max_data_delay

@@ -21,6 +21,7 @@ from tradeexecutor.state.balance_update import INVESTOR_FLOWS
 from tradeexecutor.state.clock import utc_now
 from tradeexecutor.state.display.formatting import format_percent, format_price, format_quantity, format_usd
 from tradeexecutor.state.errors import OperationRefused
+from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution
 
@@ -188,11 +189,13 @@ class StateWatcher:
         ]
 
     def _look_at_trades(self, state: State) -> list[Message]:
-        new = [
-            trade
-            for trade in state.portfolio.get_all_trades()
-            if trade.trade_id not in self._settled and _is_settled(trade)
-        ]
+        portfolio = state.portfolio
+        settled = portfolio.add_up_closed(_list_settled, _Settled, "settled trades").positions
+        new_ids = settled.keys() - self._settled
+        new = [portfolio.closed_positions[settled[number]].trades[number] for number in new_ids]
+        for table in (portfolio.open_positions, portfolio.frozen_positions):
+            trades = (trade for position in table.values() for trade in position.trades.values())
+            new += [trade for trade in trades if trade.trade_id not in self._settled and _is_settled(trade)]
         self._settled |= {trade.trade_id for trade in new}
         return [_describe_trade(trade) for trade in sorted(new, key=lambda trade: trade.trade_id)]
 
@@ -206,6 +209,29 @@ class StateWatcher:
             f"{format_usd(portfolio.get_cash())} USD are cash. Deposits are part of the change."
         )
         return Message(Event.summary, f"Equity {format_usd(equity)} USD{change}", text)
+
+
+class _Settled:
+    """Settled trades of positions.
+
+    Attributes
+    ----------
+    positions
+        Trade id -> position id.
+    """
+
+    def __init__(self) -> None:
+        self.positions: dict[int, int] = {}
+
+    def extend(self, positions: Sequence[tuple[int, list[int]]]) -> None:
+        """Add positions, see `_list_settled`."""
+        for position_id, trade_ids in positions:
+            self.positions |= dict.fromkeys(trade_ids, position_id)
+
+
+def _list_settled(position: TradingPosition) -> tuple[int, list[int]]:
+    """Return the id of a position and those of its settled trades."""
+    return position.position_id, [number for number, trade in position.trades.items() if _is_settled(trade)]
 
 
 def _is_settled(trade: TradeExecution) -> bool:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from tradeexecutor.state.clock import utc_now
-from tradeexecutor.state.codec.codec import Serialisable
+from tradeexecutor.state.codec.codec import TextKeeper
+from tradeexecutor.state.codec.kept_groups import KEEP_TEXTS
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.other_data import OtherData
 from tradeexecutor.state.types import EPOCH, UTCDatetime, new_dict, new_list
@@ -15,13 +16,13 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Uptime(Serialisable):
+class Uptime(TextKeeper):
     """Log of completed work, with the time of the clock even in backtests."""
 
     #: No longer filled.
     uptime_checks: list[UTCDatetime] = field(default_factory=new_list)
     #: Cycle number -> time of completion.
-    cycles_completed_at: dict[int, UTCDatetime] = field(default_factory=new_dict)
+    cycles_completed_at: dict[int, UTCDatetime] = field(default_factory=new_dict, metadata=KEEP_TEXTS)
     #: Number of refreshes of the statistics between cycles.
     stats_refresh_completed: int = 0
     #: Number of times that vault settlements were resolved after a revaluation.

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from tradeexecutor.accounting.values import require_naive_utc
 from tradeexecutor.state.codec.bounds import check_values
-from tradeexecutor.state.codec.codec import OpenAttributes, Serialisable
+from tradeexecutor.state.codec.codec import OpenAttributes, Serialisable, TextKeeper
+from tradeexecutor.state.codec.kept_groups import KEEP_TEXTS
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import InvalidValue, NotAvailable
 from tradeexecutor.state.identifier import TradingPairIdentifier
@@ -139,11 +140,11 @@ class Plot(Serialisable):
 
 
 @dataclass(slots=True)
-class Visualisation(OpenAttributes):
+class Visualisation(TextKeeper, OpenAttributes):
     """Messages, calculations and plots of a strategy."""
 
     #: Messages of the strategy about its decisions: epoch second -> texts.
-    messages: dict[int, list[str]] = field(default_factory=new_dict)
+    messages: dict[int, list[str]] = field(default_factory=new_dict, metadata=KEEP_TEXTS)
     #: Diagnostics: epoch second -> free-form data.
     calculations: dict[int, JSONObject] = field(default_factory=new_dict)
     #: Plots by name.

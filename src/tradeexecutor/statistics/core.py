@@ -171,7 +171,6 @@ def _sum_transfers_with_end(portfolio: Portfolio) -> USDollarAmount:
 
 
 def _add_profit_and_counts(sample: PortfolioStatistics, portfolio: Portfolio, frozen_equity: float) -> None:
-    first, last = portfolio.get_first_and_last_executed_trade()
     sample.unrealised_profitability = calculate_compounded_profitability(portfolio)
     sample.open_position_count = len(portfolio.open_positions)
     sample.frozen_position_count = len(portfolio.frozen_positions)
@@ -179,8 +178,7 @@ def _add_profit_and_counts(sample: PortfolioStatistics, portfolio: Portfolio, fr
     sample.frozen_position_equity = frozen_equity
     sample.unrealised_profit_usd = portfolio.get_unrealised_profit_usd()
     sample.realised_profit_usd = portfolio.get_closed_profit_usd()
-    sample.first_trade_at = first.executed_at if first else None
-    sample.last_trade_at = last.executed_at if last else None
+    sample.first_trade_at, sample.last_trade_at = portfolio.get_first_and_last_execution()
     sample.summary = build_trade_analysis(portfolio).calculate_summary_statistics()
 
 

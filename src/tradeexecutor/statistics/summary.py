@@ -123,13 +123,13 @@ def calculate_summary_statistics(
     """
     now_ = _to_datetime(now_) if now_ is not None else utc_now()
     portfolio = state.portfolio
-    first, last = portfolio.get_first_and_last_executed_trade()
+    first, last = portfolio.get_first_and_last_execution()
     summary = StrategySummaryStatistics(
         calculated_at=now_,
         launched_at=state.created_at,
         performance=summarise_performance(state),
-        first_trade_at=first.executed_at if first else None,
-        last_trade_at=last.executed_at if last else None,
+        first_trade_at=first,
+        last_trade_at=last,
         current_value=portfolio.calculate_total_equity(),
         compounding_unrealised_trading_profitability=_get_recorded_profit(state),
         backtest_metrics_cut_off_period=key_metrics_backtest_cut_off,

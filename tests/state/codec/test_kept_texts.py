@@ -198,6 +198,18 @@ def test_an_object_that_may_change_unnoticed_is_encoded_in_every_save():
     assert save(state) == save_without_texts(state)
 
 
+def test_an_asset_that_could_change_unnoticed_for_a_while_is_watched_afterwards():
+    state = make_closed_state()
+    base = next(iter(state.portfolio.closed_positions.values())).pair.base
+    base.other_data["map"] = pd.Series([1])  # pyright: ignore[reportOptionalSubscript]
+    for _ in range(3):
+        assert isinstance(save(state), str)
+    del base.other_data["map"]  # pyright: ignore[reportOptionalSubscript]
+    keep_texts(state)
+    base.other_data["note"] = 1  # pyright: ignore[reportOptionalSubscript]
+    assert save(state) == save_without_texts(state)
+
+
 def test_a_save_does_not_use_what_another_thread_has_found():
     state = make_closed_state()
     for _ in range(2):

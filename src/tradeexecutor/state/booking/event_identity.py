@@ -15,9 +15,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from itertools import chain
 from typing import NamedTuple, Protocol
 
 from tradeexecutor.state.balance_update import CAPITAL_FLOWS, BalanceUpdate, BalanceUpdateCause, read_log_index
+from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.state import State
 
 __all__ = [
@@ -100,18 +103,38 @@ def find_booked_flows(state: State) -> dict[TransferKey, list[BalanceUpdate]]:
     Events without a transaction cannot be recognised and are left out.
     """
     portfolio = state.portfolio
-    tables = [reserve.balance_updates for reserve in portfolio.reserves.values()]
+    owners: list[ReservePosition | TradingPosition] = [*portfolio.reserves.values()]
     for positions in portfolio.get_position_tables():
-        tables += [position.balance_updates for position in positions.values()]
+        if positions is not portfolio.closed_positions:
+            owners += positions.values()
     found: dict[TransferKey, list[BalanceUpdate]] = {}
-    for table in tables:
-        for event in table.values():
-            if event.tx_hash is not None and event.cause in CAPITAL_FLOWS:
-                key = TransferKey.make(event.chain_id, event.tx_hash, event.asset.address)
-                found.setdefault(key, []).append(event)
+    closed = portfolio.add_up_closed(_list_flows, _Flows, "flows").events
+    for event in chain(closed, chain.from_iterable(map(_list_flows, owners))):
+        key = TransferKey.make(event.chain_id, event.tx_hash or "", event.asset.address)
+        found.setdefault(key, []).append(event)
     for events in found.values():
         events.sort(key=lambda event: (read_log_index(event.log_index) or 0, event.balance_update_id))
     return found
+
+
+class _Flows:
+    """Flows of positions."""
+
+    def __init__(self) -> None:
+        self.events: list[BalanceUpdate] = []
+
+    def extend(self, positions: Sequence[Sequence[BalanceUpdate]]) -> None:
+        """Add the flows of positions."""
+        for flows in positions:
+            self.events += flows
+
+
+def _list_flows(owner: ReservePosition | TradingPosition) -> Sequence[BalanceUpdate]:
+    """Return the deposits, redemptions and vault flows with a transaction."""
+    events = owner.balance_updates
+    if not events:  # nearly always
+        return ()
+    return [event for event in events.values() if event.tx_hash is not None and event.cause in CAPITAL_FLOWS]
 
 
 def count_transfers(transfers: Iterable[Transfer]) -> Counter[tuple[BalanceUpdateCause, Decimal]]:

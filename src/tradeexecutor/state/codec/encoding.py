@@ -53,6 +53,7 @@ from tradeexecutor.state.codec.generated_code import compile_function
 from tradeexecutor.state.codec.kept_groups import KeptGroups, has_kept_texts
 from tradeexecutor.state.codec.kept_lists import KeptLists
 from tradeexecutor.state.codec.memory import has_memory_limit
+from tradeexecutor.state.codec.packed_tables import open_all
 from tradeexecutor.state.codec.printing import encode_repeated_objects_once, print_numbered, print_part, printing
 from tradeexecutor.state.codec.unknown_keys import CLASSES_WITH_UNKNOWN_KEYS
 from tradeexecutor.state.codec.watched_dict import WatchedDict
@@ -351,7 +352,7 @@ class _KeptField:
         if not table and isinstance(table, self.kind):
             return self.kind()
         if not (printing.is_active or printing.has_texts) or not isinstance(table, self.kind):
-            return self.encode_table(table)
+            return self.encode_table(open_all(table))
         if not isinstance(table, WatchedDict) and not hasattr(owner, "keep"):  # a plain dictionary was assigned
             return self.encode_table(table)
         entries = cast(dict[Any, Any] | list[Any], table)
@@ -364,7 +365,7 @@ class _KeptField:
                 encoded = kept.encode(entries, self.encode_item)
         except UnencodableValue:
             encoded = None  # the error is raised with its path below
-        return self.encode_table(table) if encoded is None else encoded
+        return self.encode_table(open_all(table)) if encoded is None else encoded
 
 
 def _encode_once(encode_object: Encoder, cls: type) -> Encoder:

@@ -16,7 +16,6 @@ lists nothing for all of these as long as they are.
 import ctypes
 import dataclasses
 import datetime
-import enum
 import functools
 import gc
 import operator
@@ -27,22 +26,15 @@ from collections.abc import Callable, Collection
 from decimal import Decimal
 from typing import Any, cast
 
+from tradeexecutor.state.codec.leaves import LEAVES, SEPARATOR, is_repeated
+from tradeexecutor.state.codec.packed_entries import Packed
+
 __all__ = ["Fingerprint", "SharedObjects", "are_identical", "take_fingerprint"]
 
 #: Types of most values, which cannot change.
 _PLAIN_TYPES = frozenset({type(None), bool, int, float, str, Decimal, datetime.datetime})
 
-#: Values that cannot change, or whose subclasses are written as one of them.
-_LEAVES = (str, int, float, Decimal, datetime.datetime, datetime.timedelta, bytes, enum.Enum, type(None))
-
 _CONTAINERS = (dict, list, tuple, set, frozenset)
-
-
-class _End:
-    """Stands between containers, so that an item that moves from the end of one to the start of the next is noticed."""
-
-
-_SEPARATOR = (_End(),)
 
 
 def _read_addresses(items: tuple[Any, ...]) -> bytes:
@@ -195,15 +187,17 @@ class SharedObjects:
     def watch(self, fingerprint: Fingerprint) -> bool:
         """Watch the shared objects that a fingerprint leaves out; return False if they could change unnoticed."""
         waiting = list(fingerprint.shared)
+        found: dict[int, tuple[Any, Fingerprint]] = {}
         while waiting:
             value = waiting.pop()
-            if id(value) in self._watched:
+            if id(value) in self._watched or id(value) in found:
                 continue
             inner = take_fingerprint(value, is_shared=True)
             if inner is None:
-                return False
-            self._watched[id(value)] = value, inner
+                return False  # and none of `found` is watched: what is inside of it may not be
+            found[id(value)] = value, inner
             waiting += inner.shared
+        self._watched |= found
         return True
 
     def are_unchanged(self) -> bool:
@@ -213,7 +207,7 @@ class SharedObjects:
 
 def _collect(value: Any, parts: _Parts, *, is_shared: bool = False) -> None:
     """Add what is inside a value that is not plain."""
-    if isinstance(value, _LEAVES):
+    if isinstance(value, LEAVES):
         return
     kind = cast(type[Any], type(value))
     if isinstance(value, _CONTAINERS):
@@ -221,16 +215,19 @@ def _collect(value: Any, parts: _Parts, *, is_shared: bool = False) -> None:
         if not len(items):
             (parts.empty if kind in _CONTAINERS else parts.tables).append(items)
             return
-        parts.owners += (items, _SEPARATOR)
+        parts.owners += (items, SEPARATOR)
         if isinstance(items, dict):
-            if not all(isinstance(key, _LEAVES) for key in items):
+            if not all(isinstance(key, LEAVES) for key in items):
                 raise _NotWatchable
             table = cast(dict[Any, Any], items)
             # `gc` lists {1: x} like {"a": x, "b": 1}, so the keys of free-form data are always compared.
             if kind is dict or any(isinstance(key, str) for key in table):
                 parts.keyed.append(table)
             items = table.values()
-    elif getattr(kind, "is_repeated", False) and not is_shared:
+    elif kind is Packed:
+        parts.shared |= {id(item): item for item in value.shared}
+        return
+    elif is_repeated(value) and not is_shared:
         parts.shared[id(value)] = value
         return
     else:

@@ -10,6 +10,7 @@ import orjson
 from tradeexecutor.state.codec.bounds import MAX_FILE_SIZE, find_fault
 from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
 from tradeexecutor.state.codec.memory import has_memory_limit, print_in_pieces, require_memory
+from tradeexecutor.state.codec.packed_entries import print_packed
 from tradeexecutor.state.errors import BadStateData, InvalidStateFile
 
 __all__ = ["dump", "parse", "trim"]
@@ -55,7 +56,7 @@ def dump(tree: Any) -> bytes:
         There is too little memory.
     """
     try:
-        text = print_in_pieces(tree) if has_memory_limit() else orjson.dumps(tree)
+        text = print_in_pieces(tree) if has_memory_limit() else orjson.dumps(tree, default=print_packed)
     except TypeError as e:
         path, reason = find_fault(tree, levels=sys.maxsize) or ("", str(e))
         raise BadStateData(reason, path) from e

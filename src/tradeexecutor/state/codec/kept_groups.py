@@ -14,14 +14,15 @@ import contextlib
 import dataclasses
 import threading
 import types
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from operator import is_
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 import orjson
 
-from tradeexecutor.state.codec.fingerprint import Fingerprint, SharedObjects, are_identical, take_fingerprint
-from tradeexecutor.state.codec.json_text import trim
+from tradeexecutor.state.codec.entry_group import EntryGroup, compute_all, count_same, encode_group, join_lists
+from tradeexecutor.state.codec.fingerprint import Fingerprint, SharedObjects, take_fingerprint
+from tradeexecutor.state.codec.packed_entries import pack_entries
+from tradeexecutor.state.codec.packed_tables import PackedDict, PackedList, get_entries
 
 __all__ = [
     "GROUP_SIZE",
@@ -31,7 +32,6 @@ __all__ = [
     "UNKEPT_SAVES",
     "KeptGroups",
     "Sum",
-    "count_same",
     "has_kept_texts",
 ]
 
@@ -54,9 +54,6 @@ _GROUPS_OF_LARGE_ONE = 32
 
 #: Bytes that are compared of a large group, at most: they fit into the cache of a processor core.
 _BYTES_OF_LARGE_GROUP = 200_000
-
-#: Entries whose identities are compared in one step.
-_COMPARED_AT_ONCE = 1_024
 
 #: First saves in which no texts are kept, because most programs save a state once or twice.
 UNKEPT_SAVES = 2
@@ -82,58 +79,6 @@ def has_kept_texts(field: dataclasses.Field[Any]) -> bool:
     return KEEP_TEXTS.items() <= field.metadata.items()
 
 
-class _Group:
-    """Consecutive entries of a table, and what was made from them.
-
-    Attributes
-    ----------
-    keys, names
-        Keys of the entries, and their texts; empty in lists.
-    fingerprint
-        None if nothing may be kept.
-    values
-        Function -> its values.
-    texts
-        JSON text of each entry; None if they are not kept.
-    size
-        Bytes of these texts.
-    """
-
-    __slots__ = ("entries", "fingerprint", "keys", "names", "size", "texts", "values")
-
-    def __init__(self, keys: list[Any], entries: list[Any], fingerprint: Fingerprint | None = None) -> None:
-        self.keys = keys
-        self.names = [*map(str, keys)]
-        self.entries = entries
-        self.fingerprint = fingerprint
-        self.values: dict[Callable[[Any], Any], list[Any]] = {}
-        self.texts: list[orjson.Fragment] | None = None
-        self.size = 0
-
-    @classmethod
-    def merge(cls, groups: list["_Group"], fingerprint: Fingerprint) -> "_Group":
-        """Return one group of the entries of several ones, with what all of them have."""
-        merged = cls(_join(group.keys for group in groups), _join(group.entries for group in groups), fingerprint)
-        for function in groups[0].values:
-            if all(function in group.values for group in groups):
-                merged.values[function] = _join(group.values[function] for group in groups)
-        if all(group.texts is not None for group in groups):
-            merged.texts = _join(group.texts or () for group in groups)
-            merged.size = sum(group.size for group in groups)
-        return merged
-
-    def is_at(self, place: int, keys: list[Any], entries: list[Any]) -> bool:
-        """Return whether the table has the entries of this group at a place."""
-        end = place + len(self.entries)
-        return _are_same(self.entries, entries[place:end]) and _are_same(self.keys, keys[place:end])
-
-    def compute(self, function: Callable[[Any], T]) -> list[T]:
-        values = self.values.get(function)
-        if values is None:
-            values = self.values[function] = [function(entry) for entry in self.entries]
-        return values
-
-
 class _Known:
     """What one search has found about the groups of the one before.
 
@@ -152,8 +97,8 @@ class _Known:
     __slots__ = ("changed", "moved", "resting", "unchanged")
 
     def __init__(self) -> None:
-        self.resting: dict[int, _Group] = {}
-        self.moved: dict[int, _Group] = {}
+        self.resting: dict[int, EntryGroup] = {}
+        self.moved: dict[int, EntryGroup] = {}
         self.changed: set[int] = set()
         self.unchanged = 0
 
@@ -173,7 +118,7 @@ class _Block(threading.local):
 
     def __init__(self) -> None:
         self.depth = 0
-        self.found: tuple[Table, int, list[_Group]] | None = None
+        self.found: tuple[Table, int, list[EntryGroup]] | None = None
         self.kept: dict[Any, tuple[Table, int, Any]] = {}
 
 
@@ -184,7 +129,7 @@ class KeptGroups:
         #: The table at the last search.
         self._keys: list[Any] = []
         self._entries: list[Any] = []
-        self._groups: list[_Group] = []
+        self._groups: list[EntryGroup] = []
         self._shared = SharedObjects()
         #: Name -> number of entries at the beginning of the table that were added up, and their sum.
         self._sums: dict[Any, tuple[int, Any]] = {}
@@ -198,8 +143,11 @@ class KeptGroups:
         self._new = 0
         #: Whether values were asked for, and whether that was before the present block.
         self._is_asked = self._has_computed = False
-        #: How often texts were asked for.
+        #: How often texts were asked for, and the function that the last call has got.
         self._encodings = 0
+        self._encode_item: Callable[[Any], Any] | None = None
+        #: How often `pack` was called.
+        self._packings = 0
         #: Held by the thread that uses the groups; a second one, reading a snapshot, makes everything anew.
         self._lock = threading.Lock()
 
@@ -250,7 +198,7 @@ class KeptGroups:
 
         def make() -> S:
             result = make_sum()
-            result.extend(self._keep_in_block(table, function, lambda: _compute_all(table, function)))
+            result.extend(self._keep_in_block(table, function, lambda: compute_all(table, function)))
             return result
 
         return self._keep_in_block(table, name, make)
@@ -282,6 +230,7 @@ class KeptGroups:
             thread is here, and if a key is no integer.
         """
         self._encodings += 1
+        self._encode_item = encode_item
         if self._encodings <= UNKEPT_SAVES or not self._lock.acquire(blocking=False):
             return None
         try:
@@ -293,7 +242,7 @@ class KeptGroups:
             self._lock.release()
 
     def _continue_encoding(
-        self, empty: dict[str, Any] | list[Any], groups: list[_Group], encode_item: Callable[[Any], Any]
+        self, empty: dict[str, Any] | list[Any], groups: list[EntryGroup], encode_item: Callable[[Any], Any]
     ) -> dict[str, Any] | list[Any]:
         """Return the encoded table of the last call with other entries at its end, where it has changed."""
         encoded, reusable = self._encoded or empty, self._reusable
@@ -308,7 +257,7 @@ class KeptGroups:
             if place > reusable:
                 entries: list[Any] | None = group.texts
                 if entries is None:
-                    entries = _encode_group(group, encode_item, MAX_KEPT_BYTES - size)
+                    entries = encode_group(group, encode_item, MAX_KEPT_BYTES - size)
                     size += group.size
                 if isinstance(encoded, dict):
                     encoded.update(zip(group.names[start:], entries[start:], strict=True))
@@ -341,37 +290,104 @@ class KeptGroups:
             if not block.depth:
                 self._has_computed = self._is_asked
 
+    def pack(self, table: PackedDict[Any, Any] | PackedList[Any], most: int) -> int:
+        """Pack entries of which texts are kept, the first ones of the table first, without the latest ones.
+
+        Call it after a save, outside of the blocks of `comparing_once`. A group is tried again after one, two, four
+        ... further calls if somebody holds an object inside it.
+
+        Parameters
+        ----------
+        most
+            Number of entries from which on no further group is tried.
+
+        Returns
+        -------
+        int
+            Number of entries that were packed.
+        """
+        if self._encode_item is None or self._block.depth or not self._lock.acquire(blocking=False):
+            return 0
+        try:
+            self._packings += 1
+            tried = packed = place = 0
+            last = len(self._entries) - GROUP_SIZE
+            for group in self._groups:
+                size = len(group.entries)
+                if tried < most and place + size <= last and self._can_be_packed(group, table):
+                    tried += size
+                    packed += size * self._pack_group(group, place, table, self._encode_item)
+                place += size
+            return packed
+        finally:
+            self._lock.release()
+
+    def _can_be_packed(self, group: EntryGroup, table: PackedDict[Any, Any] | PackedList[Any]) -> bool:
+        return (
+            group.texts is not None
+            and not group.is_packed
+            and len(group.entries) >= GROUP_SIZE
+            and group.next_packing <= self._packings
+            and not table.was_read(group.keys)
+        )
+
+    def _pack_group(
+        self,
+        group: EntryGroup,
+        place: int,
+        table: PackedDict[Any, Any] | PackedList[Any],
+        encode_item: Callable[[Any], Any],
+    ) -> bool:
+        texts = [orjson.dumps(text) for text in group.texts or () if isinstance(text, orjson.Fragment)]
+        holders = group.fingerprint, group.entries
+        # Besides them, only the table and the list of its entries at the last search refer to an entry.
+        packed = None
+        if len(texts) == len(group.entries):
+            packed = pack_entries(group.entries, texts, encode_item, holders, known=2)
+        if packed is None:
+            group.tries += 1
+            group.next_packing = self._packings + (1 << group.tries)
+            return False
+        end = place + len(packed)
+        table.replace_by_packed(dict(zip(group.keys or range(place, end), packed, strict=True)))
+        self._entries[place:end] = packed
+        group.pack(packed)
+        self._reusable = min(self._reusable, place)
+        return True
+
     # --- The search for changes
 
-    def _find(self, table: Table) -> list[_Group]:
+    def _find(self, table: Table) -> list[EntryGroup]:
         """Return the entries of the table in groups, with what is kept of those that have not changed."""
         block = self._block
         last = block.found
         if last is not None and last[0] is table and last[1] == len(table) and last[2] is self._groups:
             return last[2]
-        keys, entries = ([*table], [*table.values()]) if isinstance(table, dict) else ([], [*table])
+        if not self._shared.are_unchanged():
+            self._groups, self._shared = [], SharedObjects()
+            if isinstance(table, (PackedDict, PackedList)):
+                table.unpack()  # the texts of packed entries are those of before
+        keys, entries = ([*table] if isinstance(table, dict) else []), [*get_entries(table)]
         found = self._match(keys, entries)
         self._keys, self._entries, self._groups = keys, entries, found
         if block.depth:
             block.found = table, len(table), found
         return found
 
-    def _match(self, keys: list[Any], entries: list[Any]) -> list[_Group]:
-        if not self._shared.are_unchanged():
-            self._groups, self._shared = [], SharedObjects()
+    def _match(self, keys: list[Any], entries: list[Any]) -> list[EntryGroup]:
         self._new = 0
         known = self._sort_groups(keys, entries)
         self._sums = {name: kept for name, kept in self._sums.items() if kept[0] <= known.unchanged}
         self._reusable = min(self._reusable, known.unchanged)
-        found: list[_Group] = []
-        single: list[_Group] = []
+        found: list[EntryGroup] = []
+        single: list[EntryGroup] = []
         place = 0
         while place < len(entries):
             group = known.resting.get(place)
             if group is None:
                 group = known.moved.get(id(entries[place]))
                 if group is None or not group.is_at(place, keys, entries):
-                    group = _Group(keys[place : place + 1], entries[place : place + 1])
+                    group = EntryGroup(keys[place : place + 1], entries[place : place + 1])
             place += len(group.entries)
             if len(group.entries) == 1 and id(group.entries[0]) not in known.changed:
                 single.append(group)
@@ -403,23 +419,23 @@ class KeptGroups:
                 known.moved[id(group.entries[0])] = group
         return known
 
-    def _gather(self, single: list[_Group]) -> list[_Group]:
+    def _gather(self, single: list[EntryGroup]) -> list[EntryGroup]:
         """Return groups of one entry in groups as large as possible."""
         complete = len(single) - len(single) % GROUP_SIZE
-        found: list[_Group] = []
+        found: list[EntryGroup] = []
         for start in range(0, complete, GROUP_SIZE):
             members = single[start : start + GROUP_SIZE]
-            fingerprint = self._take_fingerprint(_join(group.entries for group in members))
+            fingerprint = self._take_fingerprint(join_lists(group.entries for group in members))
             if fingerprint is None:
                 found += map(self._keep, members)
             else:
-                found.append(_Group.merge(members, fingerprint))
+                found.append(EntryGroup.merge(members, fingerprint))
         return [*found, *map(self._keep, single[complete:])]
 
-    def _merge_complete(self, found: list[_Group]) -> list[_Group]:
+    def _merge_complete(self, found: list[EntryGroup]) -> list[EntryGroup]:
         """Return the groups with as many complete ones as possible in large ones."""
-        merged: list[_Group] = []
-        run: list[_Group] = []
+        merged: list[EntryGroup] = []
+        run: list[EntryGroup] = []
         size = 0
         for group in found:
             merged.append(group)
@@ -430,13 +446,13 @@ class KeptGroups:
             size += group.fingerprint.size
             average = size // len(run)
             if len(run) == _GROUPS_OF_LARGE_ONE or (len(run) > 1 and size + average > _BYTES_OF_LARGE_GROUP):
-                fingerprint = self._take_fingerprint(_join(member.entries for member in run))
+                fingerprint = self._take_fingerprint(join_lists(member.entries for member in run))
                 if fingerprint is not None:
-                    merged[-len(run) :] = [_Group.merge(run, fingerprint)]
+                    merged[-len(run) :] = [EntryGroup.merge(run, fingerprint)]
                 run, size = [], 0
         return merged
 
-    def _keep(self, group: _Group) -> _Group:
+    def _keep(self, group: EntryGroup) -> EntryGroup:
         if group.fingerprint is None:
             group.fingerprint = self._take_fingerprint(group.entries)
         return group
@@ -448,46 +464,3 @@ class KeptGroups:
         self._new += len(entries)
         fingerprint = take_fingerprint(entries)
         return None if fingerprint is None or not self._shared.watch(fingerprint) else fingerprint
-
-
-def _encode_group(group: _Group, encode_item: Callable[[Any], Any], most: int) -> list[Any]:
-    """Return the texts of the entries of a group, which are kept if they have at most so many bytes, or plain data."""
-    data = [*map(encode_item, group.entries)]
-    if group.fingerprint is None:
-        return data
-    try:
-        texts = [trim(orjson.dumps(entry)) for entry in data]
-    except TypeError:
-        return data  # the state cannot be saved; whoever writes all of it says where and why
-    size = sum(map(len, texts))
-    if size > most:
-        return data
-    group.texts, group.size = [*map(orjson.Fragment, texts)], size
-    return group.texts
-
-
-def _compute_all(table: Table, function: Callable[[Any], T]) -> list[T]:
-    return [*map(function, table.values() if isinstance(table, dict) else table)]
-
-
-def _join(lists: Iterable[Iterable[T]]) -> list[T]:
-    joined: list[T] = []
-    for items in lists:
-        joined += items
-    return joined
-
-
-def count_same(one: Sequence[Any], other: Sequence[Any]) -> int:
-    """Return the number of items at the beginning of two sequences that are the very same objects."""
-    for start in range(0, min(len(one), len(other)), _COMPARED_AT_ONCE):
-        end = start + _COMPARED_AT_ONCE
-        ours, theirs = tuple(one[start:end]), tuple(other[start:end])
-        if not are_identical(ours, theirs):
-            same = [*map(is_, ours, theirs)]
-            return start + (same.index(False) if False in same else len(same))
-    return min(len(one), len(other))
-
-
-def _are_same(one: list[Any], other: list[Any]) -> bool:
-    """Return whether two lists contain the very same objects."""
-    return are_identical(tuple(one), tuple(other))

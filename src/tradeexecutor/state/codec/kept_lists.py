@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from tradeexecutor.state.codec.kept_groups import KeptGroups
+from tradeexecutor.state.codec.packed_entries import Packed
+from tradeexecutor.state.codec.packed_tables import PackedDict, get_entries, get_items
 
 __all__ = ["LONG_LIST", "KeptLists"]
 
@@ -34,7 +36,7 @@ class KeptLists:
         growing = {key for key, length in lengths.items() if self._lengths.get(key, length) != length}
         self._lengths = lengths
         self._growing = {key: self._growing.get(key) or KeptGroups() for key in growing}
-        resting = {key: items for key, items in table.items() if key not in growing} if growing else table
+        resting = {key: items for key, items in get_items(table) if key not in growing} if growing else table
         encoded = self._lists.encode(resting, encode_list)
         if not isinstance(encoded, dict) or not {int}.issuperset(map(type, growing)):
             return None
@@ -46,11 +48,15 @@ class KeptLists:
             lists[str(key)] = encode_list(table[key]) if items is None else items
         return {name: lists[name] if name in lists else encoded[name] for name in map(str, table)}
 
+    def pack(self, table: PackedDict[Any, Any], most: int) -> int:
+        """Pack lists of which the text is kept, see `KeptGroups.pack`."""
+        return self._lists.pack(table, most)
+
 
 def _measure_long_lists(table: dict[Any, Any]) -> dict[Any, int]:
     """Return the lengths of the long lists in a dictionary by their keys."""
     try:
-        lengths = [*map(len, table.values())]
+        lengths = [0 if type(items) is Packed else len(items) for items in get_entries(table)]
     except TypeError:
         return {}  # this is no dictionary of lists; whoever encodes it says what is wrong
     if max(lengths, default=0) <= LONG_LIST:

@@ -93,6 +93,7 @@ class Portfolio(PortfolioFields):
     get_trade_by_tx_hash = trades.get_trade_by_tx_hash
     check_for_nonce_reuse = trades.check_for_nonce_reuse
     get_first_and_last_executed_trade = trades.get_first_and_last_executed_trade
+    get_first_and_last_execution = trades.get_first_and_last_execution
     get_trading_history_duration = trades.get_trading_history_duration
 
     # --- Cash

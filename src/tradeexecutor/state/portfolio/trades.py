@@ -6,7 +6,7 @@ See :mod:`~tradeexecutor.state.portfolio.trade_index`.
 import datetime
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from operator import itemgetter
+from operator import attrgetter
 from typing import TypeAlias
 
 from tradeexecutor.state.errors import (
@@ -65,50 +65,52 @@ def get_first_and_last_executed_trade(
     Both are the very first trade of the portfolio, executed or not, if none was executed, and None if there is no
     trade at all.
     """
-    everything = _FirstAndLast()
-    everything.extend(
-        [
-            *map(_get_first_and_last_executed, portfolio.open_positions.values()),
-            add_up_closed(portfolio, _get_first_and_last_executed, _FirstAndLast, "first and last trade").found,
-            *map(_get_first_and_last_executed, portfolio.frozen_positions.values()),
-        ]
-    )
-    if everything.found is None:
+    executed = [trade for trade in get_all_trades(portfolio) if trade.executed_at is not None]
+    if not executed:
         trade = next(get_all_trades(portfolio), None)
         return trade, trade
-    return everything.found[2:]
+    get_time = attrgetter("executed_at")
+    return min(executed, key=get_time), max(executed, key=get_time)
 
 
-#: Times of the earliest and of the latest executed trade, and these trades.
-_Executions: TypeAlias = tuple[datetime.datetime, datetime.datetime, TradeExecution, TradeExecution]
+def get_first_and_last_execution(
+    portfolio: PortfolioFields,
+) -> tuple[datetime.datetime | None, datetime.datetime | None]:
+    """Return the times of the earliest and of the latest executed trade, naive UTC; None without one.
+
+    It takes the same time for a long history, see `add_up_closed`.
+    """
+    open_positions, frozen = portfolio.open_positions.values(), portfolio.frozen_positions.values()
+    times = _ExecutionTimes()
+    times.extend([*map(_get_execution_times, open_positions), *map(_get_execution_times, frozen)])
+    closed = add_up_closed(portfolio, _get_execution_times, _ExecutionTimes, "first and last execution")
+    times.extend([closed.found])
+    return times.found or (None, None)
 
 
-class _FirstAndLast:
-    """The earliest and the latest executed trade of positions; of those of one time the first."""
+#: Times of the earliest and of the latest executed trade.
+_Times: TypeAlias = tuple[datetime.datetime, datetime.datetime]
+
+
+class _ExecutionTimes:
+    """The earliest and the latest time of an executed trade in positions."""
 
     def __init__(self) -> None:
-        self.found: _Executions | None = None
+        self.found: _Times | None = None
 
-    def extend(self, positions: Sequence[_Executions | None]) -> None:
+    def extend(self, positions: Sequence[_Times | None]) -> None:
         """Add positions, None for one without an executed trade."""
-        executed = [executions for executions in (self.found, *positions) if executions is not None]
-        if executed:
-            first, last = min(executed, key=itemgetter(0)), max(executed, key=itemgetter(1))
-            self.found = first[0], last[1], first[2], last[3]
+        times = [times for times in (self.found, *positions) if times is not None]
+        if times:
+            self.found = min(first for first, _ in times), max(last for _, last in times)
 
 
-def _get_first_and_last_executed(position: TradingPosition) -> _Executions | None:
-    """Return the times of the earliest and of the latest executed trade, and these trades; None without one."""
-    times = [(trade.executed_at, trade) for trade in position.trades.values() if trade.executed_at is not None]
-    if not times:
-        return None
-    first, last = min(times, key=itemgetter(0)), max(times, key=itemgetter(0))
-    return first[0], last[0], first[1], last[1]
+def _get_execution_times(position: TradingPosition) -> _Times | None:
+    times = [trade.executed_at for trade in position.trades.values() if trade.executed_at is not None]
+    return (min(times), max(times)) if times else None
 
 
 def get_trading_history_duration(portfolio: PortfolioFields) -> datetime.timedelta | None:
     """Return the time from the first to the last executed trade; None without executed trades."""
-    first, last = get_first_and_last_executed_trade(portfolio)
-    if first is None or last is None or first.executed_at is None or last.executed_at is None:
-        return None
-    return last.executed_at - first.executed_at
+    first, last = get_first_and_last_execution(portfolio)
+    return None if first is None or last is None else last - first

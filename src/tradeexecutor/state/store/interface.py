@@ -13,7 +13,7 @@ import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.state import State
@@ -32,6 +32,9 @@ class StateStoreModel(enum.Enum):
 
 class StateStore(ABC):
     """Interface of all stores."""
+
+    #: Whether a save writes only what has changed. Then a live strategy packs its history, see `state.history`.
+    writes_changes: ClassVar[bool] = False
 
     @functools.cached_property
     def _recent(self) -> RecentSnapshot:
