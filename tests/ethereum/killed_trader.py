@@ -27,9 +27,12 @@ from tradeexecutor.ethereum.live import RETRYABLE
 from tradeexecutor.ethereum.pricing import EthereumPricing
 from tradeexecutor.ethereum.venues.uniswap_v2 import UniswapV2Venue
 from tradeexecutor.execution.interface import ExecutionHaltableIssue
+from tradeexecutor.state.codec import kept_groups
 from tradeexecutor.state.identifier import TradingPairIdentifier
+from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.repair import repair_trades
 from tradeexecutor.state.state import State
+from tradeexecutor.state.state.history import pack_history, prepare_packing
 from tradeexecutor.state.store import JSONFileStore, StateStore
 from tradeexecutor.state.trade import TradeExecution, TradeType
 
@@ -79,6 +82,8 @@ class LiveTrader:
         self.pair = TradingPairIdentifier.from_dict(settings["pair"])
         self.store = open_store(place)
         self.state = self.store.load()
+        if self.store.writes_changes:
+            prepare_packing(self.state)
         retry = RetryPolicy(rounds=3, first_pause=0.01)
         nodes = [FailingNode(open_provider(settings["url"]), share) for share in (settings["failures"], 0.0)]
         self.connection = ChainConnection(nodes, CHAIN_ID, confirmations=settings["confirmations"], retry=retry)
@@ -104,6 +109,7 @@ class LiveTrader:
         now = self.connection.get_head().timestamp
         self.execution.execute_trades(now, self.state, [self._decide()])
         self.store.sync(self.state)
+        pack_history(self.state)
         return count_trades(self.state)
 
     def _decide(self) -> TradeExecution:
@@ -140,7 +146,13 @@ class LiveTrader:
 
 
 def count_trades(state: State) -> int:
-    return sum(trade.is_success() for trade in state.portfolio.get_all_trades())
+    portfolio = state.portfolio  # what is packed stays packed
+    closed = portfolio.add_up_closed(_count_trades_of, list[int], "trades")
+    return sum(closed) + sum(map(_count_trades_of, portfolio.get_open_and_frozen_positions()))
+
+
+def _count_trades_of(position: TradingPosition) -> int:
+    return sum(trade.is_success() for trade in position.trades.values())
 
 
 def say(word: object) -> None:
@@ -167,6 +179,7 @@ def live(place: str) -> None:
 
 
 def main() -> None:
+    kept_groups.GROUP_SIZE, kept_groups.UNKEPT_SAVES = 2, 0  # pack closed positions as soon as there are some
     open_provider("http://127.0.0.1")  # imports web3 once, not in every life
     for line in sys.stdin:
         child = os.fork()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.ethereum.trader import Trader
+from tradeexecutor.database.store import SQLStateStore
 from tradeexecutor.ethereum.broadcast import WaitRules
 from tradeexecutor.ethereum.chain_file import ChainFile, read_chain_file
 from tradeexecutor.ethereum.connection import ChainConnection
@@ -74,12 +75,24 @@ def write_live_folder(trader: Trader, tmp_path: Path) -> Path:
 class Live:
     """A loop by a clock that jumps when somebody waits."""
 
-    def __init__(self, trader: Trader, folder: Path, connection: ChainConnection | None = None, **settings: Any):
+    def __init__(
+        self,
+        trader: Trader,
+        folder: Path,
+        connection: ChainConnection | None = None,
+        *,
+        in_database: bool = False,
+        **settings: Any,
+    ):
         self.trader = trader
         self.file: ChainFile = read_chain_file(folder / "chain.json")
         self.now = trader.chain.now.replace(minute=0, second=0, microsecond=0) + HOUR
         self.jobs: list[tuple[str, str | None]] = []
-        self.store = JSONFileStore(folder / "state.json")
+        self.store: JSONFileStore | SQLStateStore = (
+            SQLStateStore(f"sqlite:///{folder / 'states.db'}#live")
+            if in_database
+            else JSONFileStore(folder / "state.json")
+        )
         self.connection = connection or connect(self.file, [trader.chain.anvil.url])
         self.before_job: Callable[[], None] = lambda: None
         self.models = make_live_models(

@@ -22,6 +22,9 @@ from tradeexecutor.ethereum.hot_wallet import HotWallet
 from tradeexecutor.operations.decision_schedule import CycleTrigger
 from tradeexecutor.operations.live_loop import LiveStartRefused
 from tradeexecutor.operations.operator_commands import change_running, is_paused, pause
+from tradeexecutor.state.codec import kept_groups
+from tradeexecutor.state.codec.packed_entries import Packed
+from tradeexecutor.state.codec.packed_tables import get_entries
 from tradeexecutor.state.errors import OperationRefused
 from tradeexecutor.state.state import State
 from tradeexecutor.state.uptime import load_latest_live_cycle_end
@@ -44,6 +47,29 @@ def test_a_strategy_trades_at_every_tick(trader: Trader, make_live: Callable[...
     assert [entry.calculated_at for entry in state.stats.portfolio] == sorted(
         entry.calculated_at for entry in state.stats.portfolio
     )
+
+
+def test_closed_positions_of_a_long_run_are_packed_and_nothing_is_lost(
+    trader: Trader, make_live: Callable[..., Live], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(kept_groups, "GROUP_SIZE", 2)
+    first = make_live(in_database=True, max_cycles=16).prepare()
+    state = first.loop.run()
+    assert first.jobs == [("decision", None)] * 16
+    closed = state.portfolio.closed_positions
+    assert len(closed) == 8
+    assert [type(entry) is Packed for entry in get_entries(closed)].count(True) >= 4
+    assert Packed in map(type, get_entries(state.stats.portfolio))
+    assert first.store.load().to_json() == state.to_json()
+    trader.assert_books_equal_chain(state)
+    first.store.close()
+    again = make_live(in_database=True, max_cycles=4)
+    again.now = first.now + HOUR
+    later = again.loop.run()
+    assert [*later.portfolio.closed_positions] == [*range(1, 11)]
+    trader.assert_books_equal_chain(later)
+    assert all(trade.is_success() for trade in later.portfolio.get_all_trades())
+    assert again.store.load().to_json() == later.to_json()
 
 
 def test_deposits_on_the_way_are_booked(trader: Trader, make_live: Callable[..., Live]):

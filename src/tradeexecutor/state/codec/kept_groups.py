@@ -255,7 +255,7 @@ class KeptGroups:
         for group in groups:
             start, place = max(reusable - place, 0), place + len(group.entries)
             if place > reusable:
-                entries: list[Any] | None = group.texts
+                entries: Sequence[Any] | None = group.texts
                 if entries is None:
                     entries = encode_group(group, encode_item, MAX_KEPT_BYTES - size)
                     size += group.size
