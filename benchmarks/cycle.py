@@ -1,6 +1,7 @@
 """What the end of a live cycle costs after a long and after a short history: statistics, and a save to SQLite.
 
-CPU time, the best of several cycles, each of which closes one more position. A state of 10,000 closed positions is
+CPU time, the best of several cycles, each of which closes one more position. As in a live strategy, the history is
+packed, 64 entries of each table in a cycle; the cycles until then do not count. A state of 10,000 closed positions is
 compared with one of 100, and the state of a strategy after 10,000 cycles with a sample each with that of one after 500.
 The first cycles, in which figures and texts begin to be kept, do not count.
 """
@@ -19,6 +20,7 @@ from tradeexecutor.state.codec.kept_groups import MAX_NEW_ENTRIES
 from tradeexecutor.state.execution_mode import ExecutionMode
 from tradeexecutor.state.portfolio.lookup import comparing_closed_once
 from tradeexecutor.state.state import State
+from tradeexecutor.state.state.history import pack_history, prepare_packing
 from tradeexecutor.statistics.core import update_statistics
 from tradeexecutor.statistics.statistics_table import serialise_long_short_stats_as_json_table
 
@@ -55,6 +57,8 @@ def measure(history: tuple[int, int], folder: Path) -> dict[str, float]:
         add_samples(state, cycles)
     times: dict[str, list[float]] = {"statistics": [], "save": [], "both": []}
     warm_up = 5 + 2 * (max(history) // MAX_NEW_ENTRIES)
+    warm_up = max(warm_up, max(history) // 32)
+    prepare_packing(state)
     with SQLStateStore(f"sqlite:///{folder}/trading.db#demo") as store:
         for cycle in range(warm_up + RUNS):
             trade(2, state=state)
@@ -64,6 +68,7 @@ def measure(history: tuple[int, int], folder: Path) -> dict[str, float]:
                 save = cpu_time(lambda: store.sync(state))
             for name, seconds in (("statistics", statistics), ("save", save), ("both", statistics + save)):
                 times[name].append(seconds)
+            pack_history(state)
     return {name: min(seconds[warm_up:]) for name, seconds in times.items()}
 
 

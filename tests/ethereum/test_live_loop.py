@@ -42,8 +42,7 @@ def test_a_strategy_trades_at_every_tick(trader: Trader, make_live: Callable[...
     assert len(state.portfolio.closed_positions) == 2
     trader.assert_books_equal_chain(state)
     assert state.cycle == 5
-    saved = State.read_json_file(live.store.path)
-    assert saved.to_json() == state.to_json()
+    assert live.store.load().to_json() == state.to_json()
     assert [entry.calculated_at for entry in state.stats.portfolio] == sorted(
         entry.calculated_at for entry in state.stats.portfolio
     )

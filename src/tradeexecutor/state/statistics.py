@@ -4,6 +4,8 @@
 # pyright: reportUnnecessaryIsInstance=false, reportUnnecessaryComparison=false
 
 import datetime
+import functools
+import operator
 import threading
 from collections import defaultdict
 from collections.abc import Callable
@@ -14,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from tradeexecutor.state.codec.bounds import check_values
 from tradeexecutor.state.codec.codec import Serialisable, TextKeeper
 from tradeexecutor.state.codec.deferred_series import PrintedSeries, defer_fields
-from tradeexecutor.state.codec.kept_groups import KEEP_TEXTS
+from tradeexecutor.state.codec.kept_groups import KEEP_TEXTS, KeptGroups
+from tradeexecutor.state.codec.packed_tables import PackedList
 from tradeexecutor.state.errors import InvalidValue, NotAvailable
 from tradeexecutor.state.trade_summary import TradeSummary
 from tradeexecutor.state.types import (
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 S = TypeVar("S", bound="_StatisticsSlots")
+V = TypeVar("V")
 
 
 @dataclass(slots=True)
@@ -279,6 +283,11 @@ def _no_positions() -> dict[int, list[PositionStatistics]]:
     return defaultdict(list)
 
 
+#: Returns a function that reads a field of a sample; always the same one.
+_get_reader = functools.cache(operator.attrgetter)
+_get_time: Callable[[PortfolioStatistics], datetime.datetime] = operator.attrgetter("calculated_at")
+
+
 @_write_before_use
 @defer_fields(portfolio=_keep_list, positions=_make_table)
 @dataclass(slots=True)
@@ -355,14 +364,24 @@ class Statistics(_StatisticsSlots):
 
         With `most` only as many samples are read, from the first one on.
         """
-        built = self._built_portfolio[:most]
-        times = [sample.calculated_at for sample in built]
-        values = [sample.get_value() for sample in built]
+        times, values = self._compute(_get_time, most), self._compute(PortfolioStatistics.get_value, most)
         if self.waiting is not None and (most is None or len(times) < most):
             later_times, later_values = self.waiting.get_net_asset_values(most)
             times += later_times
             values += later_values
         return times[:most], values[:most]
+
+    def get_figures(self, name: str) -> list[Any]:
+        """Return a figure of each sample of the portfolio; packed samples stay packed."""
+        self.write_waiting()
+        return self._compute(_get_reader(name))
+
+    def _compute(self, function: Callable[[PortfolioStatistics], V], most: int | None = None) -> list[V]:
+        """Return the values of a function, always the same object, for the samples that do not wait."""
+        samples = self._built_portfolio
+        if not isinstance(samples, PackedList):
+            return [*map(function, samples[:most])]
+        return self.keep("portfolio", KeptGroups).add_up(samples, function, list[V], ("values", function))[:most]
 
     def get_equity_series(self) -> "pd.Series[float]":
         """Return the total equity over time, USD, named ``equity``."""

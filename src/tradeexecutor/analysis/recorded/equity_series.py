@@ -8,7 +8,6 @@ Every function is linear in the number of samples and does not change its argume
 
 import datetime
 from collections.abc import Iterable
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -69,7 +68,7 @@ def calculate_equity_curve(
         In the order of recording, with ``name`` of the state and ``curve`` ``"equity"`` in `attrs`. Empty without
         samples.
     """
-    values = np.array([*map(attrgetter(attribute_name), state.stats.portfolio)], dtype=np.float64)
+    values = np.array(state.stats.get_figures(attribute_name), dtype=np.float64)
     curve = pd.Series(values, index=read_sample_times(state))
     if fill_time_gaps and len(curve):
         curve = _fill_gaps(curve, state)
