@@ -20,7 +20,12 @@ _LITERALS: dict[Any, str] = {list: "[]", dict: "{}"}
 
 
 def make_short_constructor(
-    cls: type[T], names: Sequence[str], error: Callable[[str], Exception], *, checks_rules: bool = True
+    cls: type[T],
+    names: Sequence[str],
+    error: Callable[[str], Exception],
+    *,
+    checks_values: bool = True,
+    checks_rules: bool = True,
 ) -> Callable[..., T]:
     """Return a function that makes a record from the values of the named fields, passed by position in this order.
 
@@ -32,8 +37,10 @@ def make_short_constructor(
     ----------
     error
         Raised by the function if a value is out of bounds.
+    checks_values
+        Whether to check the Decimals; not if the caller does.
     checks_rules
-        Whether to call ``check_rules``; not if no values of the named fields can break a rule.
+        Whether to call ``check_rules``; not if no values of the named fields can break a rule, or if the caller does.
     """
     slots: dict[str, str] = getattr(cls, "slot_names", {})
     namespace: dict[str, Any] = {"cls": cls, "new": object.__new__, "bounded": require_bounded}
@@ -48,7 +55,7 @@ def make_short_constructor(
         for name in find_decimal_fields(cls)
         if name in names
     ]
-    if wrong:
+    if wrong and checks_values:
         lines += [
             "    try:",
             f"        is_wrong = {' or '.join(wrong)}",

@@ -42,10 +42,17 @@ def move_capital_from_reserves_to_spot_trade(
         With `underflow_check`: there is less cash than planned.
     """
     portfolio.owner.claim()
+    allocate_cash(portfolio, trade, underflow_check=underflow_check)
+
+
+def allocate_cash(portfolio: PortfolioFields, trade: TradeExecution, *, underflow_check: bool) -> None:
+    """Do what `move_capital_from_reserves_to_spot_trade` does, for the owner of the portfolio."""
     if trade.pair.kind in TOKEN_TRADE_KINDS:
-        if trade._planned_quantity <= ZERO_DECIMAL:
+        quantity = trade._planned_quantity
+        if quantity <= ZERO_DECIMAL:
             raise InvalidTrade(f"trade #{trade.trade_id} is a sell, it needs no cash")
-        difference = abs(float(trade.planned_reserve) - trade.get_planned_value())
+        # The difference to `get_planned_value`, without a call.
+        difference = abs(float(trade.planned_reserve) - abs(trade._planned_price * float(quantity)))
         if not difference < _PLAN_TOLERANCE_USD:
             raise InvalidTrade(
                 f"trade #{trade.trade_id} spends {trade.planned_reserve} on {trade.get_planned_value()} USD worth"

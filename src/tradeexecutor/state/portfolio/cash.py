@@ -37,11 +37,12 @@ def get_reserve_position(portfolio: PortfolioFields, asset: AssetIdentifier) -> 
     KeyError
         There is no such reserve.
     """
-    if len(portfolio.reserves) == 1:  # nearly always: saves building the key
-        reserve = next(iter(portfolio.reserves.values()))
-        if reserve.asset is asset:
-            return reserve
-    reserve = portfolio.reserves.get(asset.address) or portfolio.reserves.get(asset.get_identifier())
+    reserves = portfolio.reserves
+    if len(reserves) == 1:  # nearly always: saves building the key
+        for reserve in reserves.values():
+            if reserve.asset is asset:
+                return reserve
+    reserve = reserves.get(asset.address) or reserves.get(asset.get_identifier())
     if reserve is None:
         raise KeyError(asset.get_identifier())
     return reserve

@@ -36,9 +36,9 @@ def get_next_position_id(portfolio: PortfolioFields) -> int:
     if (
         number in portfolio.open_positions
         or number in portfolio.closed_positions
-        or number in portfolio.frozen_positions
-        or number in portfolio.pending_positions
-        or number in portfolio.expired_positions
+        or (portfolio.frozen_positions and number in portfolio.frozen_positions)  # they are empty, nearly always
+        or (portfolio.pending_positions and number in portfolio.pending_positions)
+        or (portfolio.expired_positions and number in portfolio.expired_positions)
     ):  # a position was added by hand meanwhile
         number = find_highest_ids(portfolio).position + 1
     return number

@@ -162,7 +162,7 @@ def find_position_for_trade(
         The position does not exist, or the trade is not one of its trades.
     """
     position_id, trade_id = trade.position_id, trade.trade_id
-    if pending and position_id in portfolio.pending_positions:
+    if pending and portfolio.pending_positions and position_id in portfolio.pending_positions:
         position = portfolio.pending_positions[position_id]
     else:
         position = portfolio.open_positions.get(position_id) or get_position_by_id(portfolio, position_id)

@@ -67,7 +67,7 @@ _FIELDS_AT_OPENING = (
     "reserve_currency",
 )
 
-_make_new_position = make_short_constructor(TradingPosition, _FIELDS_AT_OPENING, InvalidValue)
+_make_new_position = make_short_constructor(TradingPosition, _FIELDS_AT_OPENING, InvalidValue, checks_rules=False)
 
 
 # --- Opening and closing
@@ -98,7 +98,7 @@ def _new_position(
     reserve_currency_price: USDollarPrice,
 ) -> TradingPosition:
     opened_at = last_pricing_at = ts
-    return _make_new_position(  # in the order of `_FIELDS_AT_OPENING`
+    position = _make_new_position(  # in the order of `_FIELDS_AT_OPENING`
         get_next_position_id(portfolio),
         pair,
         opened_at,
@@ -107,6 +107,17 @@ def _new_position(
         reserve_currency_price,
         reserve_currency,
     )
+    if not (
+        type(assumed_price) is float
+        and type(reserve_currency_price) is float
+        and assumed_price >= 0.0
+        and reserve_currency_price >= 0.0
+        and type(ts) is datetime.datetime
+        and ts.tzinfo is None
+        and reserve_currency is not None  # pyright: ignore[reportUnnecessaryComparison]
+    ):  # the usual values need no call
+        position.check_rules()
+    return position
 
 
 def _register(portfolio: PortfolioFields, position: TradingPosition) -> None:
@@ -131,6 +142,11 @@ def close_position(portfolio: PortfolioFields, position: TradingPosition, execut
 def move_to_closed(portfolio: PortfolioFields, position: TradingPosition, executed_at: datetime.datetime) -> None:
     """Close a position without the checks of `close_position`; the caller must have made them."""
     portfolio.owner.claim()
+    put_into_closed(portfolio, position, executed_at)
+
+
+def put_into_closed(portfolio: PortfolioFields, position: TradingPosition, executed_at: datetime.datetime) -> None:
+    """Do what `move_to_closed` does, for the owner of the portfolio."""
     position_id = position.position_id
     table = portfolio.open_positions if position_id in portfolio.open_positions else portfolio.frozen_positions
     position.closed_at = executed_at
@@ -219,8 +235,9 @@ def request_trade(
         portfolio_value = calculate_equity_for_plan(portfolio, request.strategy_cycle_at)
     trade = position.plan_trade(request, get_next_trade_id(portfolio), portfolio_value)
     planned = trade._planned_quantity
-    is_sell = planned < ZERO_DECIMAL
-    if (planned >= _LOWEST_DUST if is_sell else planned <= LARGEST_DUST_EPSILON) and planned:  # others need no limit
+    is_sell = planned < _LOWEST_DUST
+    if not is_sell and planned <= LARGEST_DUST_EPSILON and planned:  # others need no limit
+        is_sell = planned < ZERO_DECIMAL
         dust = get_dust_epsilon_for_pair(pair)
         if abs(planned) <= dust:
             raise TooSmallTrade(

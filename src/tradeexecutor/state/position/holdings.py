@@ -22,7 +22,13 @@ from tradeexecutor.state.errors import NotEnoughTokens
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier, TradingPairKind
 from tradeexecutor.state.identifier.dust import SELL_EPSILON
 from tradeexecutor.state.position.fields import PositionFields
-from tradeexecutor.state.position.quantity import get_available_bridge_capital, get_quantity, sum_quantities
+from tradeexecutor.state.position.quantity import (
+    get_available_bridge_capital,
+    get_quantity,
+    get_settled_quantity,
+    round_to_zero,
+    sum_quantities,
+)
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeStatus
 from tradeexecutor.state.trade.totals import FEW_TRADES, NO_TOTALS, split_trades
 
@@ -140,22 +146,35 @@ def check_planned_sell(position: PositionFields, trade: TradeExecution, quantity
 
 def check_started_sell(position: PositionFields, trade: TradeExecution) -> None:
     """Raise `NotEnoughTokens` if a planned trade that starts now sells more than the position can give."""
-    if position.pair.kind not in KINDS_OF_HELD_TOKENS:
+    kind = position.pair.kind
+    if kind not in KINDS_OF_HELD_TOKENS:
         return
     needed = -trade._planned_quantity
-    left = get_holding_not_in_flight(position)
+    left = get_settled_quantity(position, trade)
+    if left is None:
+        left = get_holding_not_in_flight(position)
+    elif kind is _CCTP_BRIDGE:
+        left -= position.bridge_capital_allocated
     if needed > left:
         _require(position, trade, left, needed, "is left by what is under way")
 
 
-def check_sold(position: PositionFields, trade: TradeExecution, quantity: Decimal) -> None:
-    """Raise `NotEnoughTokens` if a trade sold more than the position held; `quantity` in base token units, negative."""
+def check_sold(position: PositionFields, trade: TradeExecution, quantity: Decimal) -> Decimal | None:
+    """Raise `NotEnoughTokens` if a trade sold more than the position held; `quantity` in base token units, negative.
+
+    Returns
+    -------
+    Decimal or None
+        `get_quantity` after the sale; None if this is not known.
+    """
     kind = position.pair.kind
     if quantity >= ZERO_DECIMAL or kind not in KINDS_OF_HELD_TOKENS:
-        return
+        return None
     held = get_quantity(position) if kind is not _CCTP_BRIDGE else get_available_bridge_capital(position)
-    if -quantity > held:
+    left = held + quantity
+    if left < ZERO_DECIMAL:
         _require(position, trade, held, -quantity, "was held")
+    return None if kind is _CCTP_BRIDGE else round_to_zero(left)
 
 
 def _require(position: PositionFields, trade: TradeExecution, available: Decimal, needed: Decimal, why: str) -> None:

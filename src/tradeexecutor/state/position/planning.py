@@ -6,7 +6,8 @@
 import contextlib
 import datetime
 
-from tradeexecutor.accounting.values import MAX_NUMBER, require_finite_numbers
+from tradeexecutor.accounting.accuracy import QUANTITY_EPSILON, ZERO_DECIMAL
+from tradeexecutor.accounting.values import MAX_NUMBER, is_finite_decimal, require_finite_numbers
 from tradeexecutor.state.codec.short_constructor import make_short_constructor
 from tradeexecutor.state.errors import (
     InvalidTrade,
@@ -56,7 +57,9 @@ _PLANNED_FIELDS = (
     "exchange_name",
 )
 
-_make_planned_trade = make_short_constructor(TradeExecution, _PLANNED_FIELDS, InvalidTrade)
+_make_planned_trade = make_short_constructor(
+    TradeExecution, _PLANNED_FIELDS, InvalidTrade, checks_values=False, checks_rules=False
+)
 
 
 def plan_trade(
@@ -91,14 +94,15 @@ def plan_trade(
         amounts = _plan_loan_amounts(position, loan, request)
     else:
         amounts = plan_exchange(kind, request)
+    quantity, reserve = amounts.quantity, amounts.reserve
     trade = _make_planned_trade(  # in the order of `_PLANNED_FIELDS`
         trade_id,
         position.position_id,
         request.trade_type,
         position.pair,
         request.strategy_cycle_at,
-        amounts.quantity,
-        amounts.reserve,
+        quantity,
+        reserve,
         request.assumed_price,
         position.reserve_currency,
         flags,
@@ -113,6 +117,14 @@ def plan_trade(
         request.closing,
         request.exchange_name,
     )
+    if (
+        has_loan
+        or trade_id <= 0
+        or not is_finite_decimal(reserve if request.reserve is None else quantity)
+        or reserve < ZERO_DECIMAL
+        or abs(quantity) <= QUANTITY_EPSILON
+    ):  # seldom: what else an exchange can have wrong, the request and the computation of its amounts have refused
+        trade.__post_init__()
     trade.planned_collateral_allocation = amounts.allocation
     trade.planned_collateral_consumption = amounts.consumption
     if has_loan and request.trade_type is not _REPAIR:

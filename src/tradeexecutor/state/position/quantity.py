@@ -120,13 +120,18 @@ def sum_quantities(position: PositionFields, settled: TradeTotals, rest: Iterabl
     return _add_balance_updates(position, total)
 
 
-def get_settled_quantity(position: PositionFields) -> Decimal | None:
+def get_settled_quantity(position: PositionFields, planned: TradeExecution | None = None) -> Decimal | None:
     """Return `get_quantity`, token units, which is then also the quantity to trade with, if all trades have executed.
+
+    Parameters
+    ----------
+    planned
+        A planned trade that does not count.
 
     Returns
     -------
     Decimal or None
-        None if a trade is planned, in flight or has failed, or if the position itself waits for a trigger.
+        None if another trade is planned, in flight or has failed, or if the position itself waits for a trigger.
     """
     trades = position._trades
     settled, rest = (NO_TOTALS, trades.values()) if len(trades) <= FEW_TRADES else split_trades(trades)
@@ -135,6 +140,8 @@ def get_settled_quantity(position: PositionFields) -> Decimal | None:
     total = settled.quantity
     for trade in rest:
         if trade._executed_at is None:
+            if trade is planned:
+                continue
             return None
         executed = trade._executed_quantity
         if executed is None or trade._repaired_at or trade._repaired_trade_id:
@@ -150,7 +157,12 @@ def _add_balance_updates(position: PositionFields, total: Decimal) -> Decimal:
     if position._balance_updates:
         updates = add_balance_updates_of_asset(position._balance_updates, position.pair.base)
         total = total - updates if position.pair.kind.is_shorting() else total + updates
-    return total if total > QUANTITY_EPSILON or total < _LOWEST_ZERO else ZERO_DECIMAL
+    return round_to_zero(total)
+
+
+def round_to_zero(quantity: Decimal) -> Decimal:
+    """Return a quantity, zero if it is within the rounding error of zero; token units."""
+    return quantity if quantity > QUANTITY_EPSILON or quantity < _LOWEST_ZERO else ZERO_DECIMAL
 
 
 def get_pending_quantity(position: PositionFields) -> Decimal:
@@ -273,12 +285,17 @@ def is_about_to_close(position: PositionFields) -> bool:
     )
 
 
-def can_be_closed(position: PositionFields) -> bool:
+def can_be_closed(position: PositionFields, quantity: Decimal | None = None) -> bool:
     """Return True if nothing, or only dust, is left.
 
     A short without debt that still has collateral cannot be closed: its collateral would be missing from the equity.
     A leveraged long without collateral that still has debt cannot either.
     Planned, pending and failed trades are not considered.
+
+    Parameters
+    ----------
+    quantity
+        Result of `get_quantity`, if the caller knows it.
     """
     if position.closed_at is not None:
         return False
@@ -286,9 +303,8 @@ def can_be_closed(position: PositionFields) -> bool:
     if kind is _CCTP_BRIDGE:
         available = get_available_bridge_capital(position)
         return available <= 0 or abs(available) <= get_close_epsilon_for_pair(position.pair)
-    trades = position._trades  # as in `get_quantity`: saves a call
-    settled, rest = (NO_TOTALS, trades.values()) if len(trades) <= FEW_TRADES else split_trades(trades)
-    quantity = sum_quantities(position, settled, rest)
+    if quantity is None:
+        quantity = get_quantity(position)
     if kind is _SPOT and quantity > LARGEST_DUST_EPSILON:  # after a buy: saves looking up the limit of the asset
         return False
     if quantity <= ZERO_DECIMAL and (kind in TOKEN_TRADE_KINDS or kind is _CREDIT_SUPPLY):

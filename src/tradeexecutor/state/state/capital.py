@@ -10,6 +10,9 @@ from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
 from tradeexecutor.state.errors import PositionNotFound, ReserveMissing
 from tradeexecutor.state.identifier import TOKEN_TRADE_KINDS
 from tradeexecutor.state.portfolio import Portfolio
+from tradeexecutor.state.portfolio.capital import allocate_cash
+from tradeexecutor.state.portfolio.cash import get_reserve_position
+from tradeexecutor.state.portfolio.lookup import get_bridge_position_for_chain
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.trade import Fill, TradeExecution
@@ -28,13 +31,11 @@ def take_capital(portfolio: Portfolio, trade: TradeExecution, *, underflow_check
     NotEnoughMoney
         With `underflow_check`: less is available than planned. The state is unchanged.
     """
-    if (
-        trade.pair.kind in TOKEN_TRADE_KINDS
-        and portfolio.get_bridge_position_for_chain(trade.pair.chain_id) is not None
-    ):
+    pair = trade.pair
+    if pair.kind in TOKEN_TRADE_KINDS and get_bridge_position_for_chain(portfolio, pair.base.chain_id) is not None:
         portfolio.move_capital_from_bridge_to_spot_trade(trade, underflow_check)
     else:
-        portfolio.move_capital_from_reserves_to_spot_trade(trade, underflow_check)
+        allocate_cash(portfolio, trade, underflow_check=underflow_check)
 
 
 def find_returned_capital(
@@ -115,12 +116,12 @@ def _get_account_of_proceeds(portfolio: Portfolio, trade: TradeExecution) -> Res
     """
     pair, reserve_currency = trade.pair, trade.reserve_currency
     chain_id, quote = pair.base.chain_id, pair.quote
-    bridge = portfolio.get_bridge_position_for_chain(chain_id)
+    bridge = get_bridge_position_for_chain(portfolio, chain_id)
     if bridge is not None:
         return bridge
     if quote is reserve_currency or quote == reserve_currency:
         try:
-            return portfolio.get_reserve_position(reserve_currency)
+            return get_reserve_position(portfolio, reserve_currency)
         except KeyError:
             pass
     bridge = portfolio.find_bridge_position_for_chain(chain_id)

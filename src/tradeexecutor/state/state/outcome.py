@@ -31,6 +31,7 @@ from tradeexecutor.state.identifier.dust import get_close_epsilon_for_pair
 from tradeexecutor.state.loan import Loan
 from tradeexecutor.state.loan.changes import LoanChange, LoanPayments, get_loan_after_trade
 from tradeexecutor.state.portfolio import Portfolio
+from tradeexecutor.state.portfolio.opening import put_into_closed
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.position.holdings import check_sold, get_raw_unit
 from tradeexecutor.state.position.pnl import (
@@ -45,12 +46,13 @@ from tradeexecutor.state.state.fields import StateFields
 from tradeexecutor.state.state.settlement import set_vault_lockup_estimate
 from tradeexecutor.state.trade import Fill, TradeExecution, TradeFlag, TradeStatus, TradeType
 from tradeexecutor.state.trade.lifecycle import check_can_be_filled, check_fill, check_status, set_fill
-from tradeexecutor.state.trade.planned_amounts import EXCHANGE_KINDS, EXECUTABLE_KINDS, LEVERAGE_KINDS, LOAN_KINDS
+from tradeexecutor.state.trade.planned_amounts import EXCHANGE_KINDS, LEVERAGE_KINDS, LOAN_KINDS
 from tradeexecutor.state.types import USDollarAmount, USDollarPrice
 
 # Reading a member from its enum class is slow in Python 3.11.
 _BROADCASTED, _REPAIR = TradeStatus.broadcasted, TradeType.repair
 _CCTP_BRIDGE, _VAULT = TradingPairKind.cctp_bridge, TradingPairKind.vault
+_EXCHANGE_ACCOUNT = TradingPairKind.exchange_account
 
 #: Kinds whose positions keep an internal share price.
 _SHARE_PRICE_KINDS = EXCHANGE_KINDS - {_CCTP_BRIDGE}
@@ -58,15 +60,11 @@ _SHARE_PRICE_KINDS = EXCHANGE_KINDS - {_CCTP_BRIDGE}
 _NO_PAYMENTS = LoanPayments()
 
 
-class _Outcome(msgspec.Struct, frozen=True, gc=False):
-    """The changes of a success, computed before anything is changed."""
+class _LoanOutcome(msgspec.Struct, frozen=True, gc=False):
+    """The changes of a success that changes a loan, computed before anything is changed."""
 
-    position: TradingPosition
-    #: As reported; for a loan completed with the amounts that were not reported.
+    #: As reported, completed with the amounts that were not reported.
     fill: Fill
-    #: The capital that the trade returns, reserve token units, and the cash or bridge position that gets it.
-    returned: Decimal
-    account: ReservePosition | TradingPosition | None
     #: The loan of the position after the trade, and the interest that the trade moved.
     loan: Loan | None = None
     payments: LoanPayments = _NO_PAYMENTS
@@ -133,21 +131,26 @@ def record_fill(
     """
     portfolio = state.portfolio
     portfolio.owner.claim()
-    if trade.pair.kind not in EXECUTABLE_KINDS:
-        raise UnsupportedPairKind(f"trades of kind {trade.pair.kind.value} cannot be executed: #{trade.trade_id}")
+    kind = trade.pair.kind
+    has_loan = kind in LOAN_KINDS
+    if not has_loan and kind not in EXCHANGE_KINDS:
+        raise UnsupportedPairKind(f"trades of kind {kind.value} cannot be executed: #{trade.trade_id}")
     position = portfolio.find_position_for_trade(trade, True)  # naming the flag takes longer than all the rest
     if trade.get_status() is not _BROADCASTED:
         _check_unbroadcasted(trade, force=force)
-    _check(position, trade, fill)
-    if trade.pair.kind in LOAN_KINDS:
-        outcome = _compute_with_loan(portfolio, trade, fill, position)
-    else:
-        returned, account = find_returned_capital(portfolio, trade, fill)
-        outcome = _Outcome(position, fill, returned, account)
-    takes_something = fill.quantity < ZERO_DECIMAL or outcome.returned < ZERO_DECIMAL
-    if takes_something and not confirmed and trade.trade_type is not _REPAIR:
-        _check_possible(trade, outcome)
-    _apply(state, trade, outcome)
+    _check(position, trade, fill, has_loan=has_loan)
+    loan_outcome = None
+    if has_loan:
+        loan_outcome = _compute_loan_outcome(trade, fill, position)
+        fill = loan_outcome.fill
+    returned, account = find_returned_capital(portfolio, trade, fill)
+    left = None
+    if (fill.quantity < ZERO_DECIMAL or returned < ZERO_DECIMAL) and not confirmed and trade.trade_type is not _REPAIR:
+        left = _check_possible(position, trade, fill, returned, account)
+    # Nothing below can fail.
+    if account is not None:
+        give_capital_back(portfolio, returned, account, fill.executed_at)
+    _apply(portfolio, position, trade, fill, left, loan_outcome)
 
 
 # --- Check
@@ -160,10 +163,9 @@ def _check_unbroadcasted(trade: TradeExecution, *, force: bool) -> None:
     check_can_be_filled(trade, force=force)
 
 
-def _check(position: TradingPosition, trade: TradeExecution, fill: Fill) -> None:
+def _check(position: TradingPosition, trade: TradeExecution, fill: Fill, *, has_loan: bool) -> None:
     """Raise if the trade cannot have this outcome."""
     check_fill(trade, fill)
-    has_loan = trade.pair.kind in LOAN_KINDS
     if position.closed_at is not None and (has_loan or trade.planned_quantity > 0):
         raise WrongPositionStatus(
             f"position #{position.position_id} is closed, trade #{trade.trade_id} would be missing from the equity"
@@ -210,22 +212,33 @@ def _check_loan_amounts(trade: TradeExecution, fill: Fill) -> None:
         raise InvalidTrade(f"trade #{trade.trade_id} recalled {-quantity} and received nothing")
 
 
-def _check_possible(trade: TradeExecution, outcome: _Outcome) -> None:
-    """Raise if the trade cannot have sold or spent so much, unless a successful transaction proves it."""
+def _check_possible(
+    position: TradingPosition,
+    trade: TradeExecution,
+    fill: Fill,
+    returned: Decimal,
+    account: ReservePosition | TradingPosition | None,
+) -> Decimal | None:
+    """Raise if the trade cannot have sold or spent so much, unless a successful transaction proves it.
+
+    Returns
+    -------
+    Decimal or None
+        What is left in the position after a sale, see `check_sold`.
+    """
+    left = None
     try:
-        check_sold(outcome.position, trade, outcome.fill.quantity)
-        if outcome.returned < ZERO_DECIMAL:
-            _check_spent(trade, outcome)
+        left = check_sold(position, trade, fill.quantity)
+        if returned < ZERO_DECIMAL and account is not None:
+            _check_spent(trade, -returned, account)
     except (NotEnoughTokens, NotEnoughMoney):
         if not any(transaction.status for transaction in trade.blockchain_transactions):
             raise
+    return left
 
 
-def _check_spent(trade: TradeExecution, outcome: _Outcome) -> None:
-    """Raise unless the account can pay what a trade spent beyond its allocation."""
-    account, spent = outcome.account, -outcome.returned
-    if account is None:
-        return
+def _check_spent(trade: TradeExecution, spent: Decimal, account: ReservePosition | TradingPosition) -> None:
+    """Raise unless the account can pay what a trade spent beyond its allocation, reserve token units."""
     if isinstance(account, ReservePosition):
         asset, available = account.asset, account.quantity
     else:
@@ -241,12 +254,12 @@ def _check_spent(trade: TradeExecution, outcome: _Outcome) -> None:
 # --- Compute
 
 
-def _compute_with_loan(portfolio: Portfolio, trade: TradeExecution, fill: Fill, position: TradingPosition) -> _Outcome:
+def _compute_loan_outcome(trade: TradeExecution, fill: Fill, position: TradingPosition) -> _LoanOutcome:
     """Return the changes of the outcome of a trade that changes a loan.
 
     Raises
     ------
-    InvalidTrade, LiquidationRisked, ReserveMissing
+    InvalidTrade, LiquidationRisked
         The trade cannot have this outcome.
     """
     loan, payments = None, _NO_PAYMENTS
@@ -266,8 +279,7 @@ def _compute_with_loan(portfolio: Portfolio, trade: TradeExecution, fill: Fill, 
         )
         closing = TradeFlag.close in (trade.flags or ())
         loan, payments = get_loan_after_trade(position.loan, trade, change, closing=closing)
-    returned, account = find_returned_capital(portfolio, trade, fill)
-    return _Outcome(position, fill, returned, account, loan, payments)
+    return _LoanOutcome(fill, loan, payments)
 
 
 def _complete_fill_of_loan(trade: TradeExecution, fill: Fill) -> Fill:
@@ -308,32 +320,43 @@ def _complete_move(
 # --- Apply
 
 
-def _apply(state: StateFields, trade: TradeExecution, outcome: _Outcome) -> None:
-    """Change the trade, its position, the cash and the tables of the portfolio; cannot fail."""
-    portfolio, position, fill, loan = state.portfolio, outcome.position, outcome.fill, outcome.loan
-    kind, executed_at = trade.pair.kind, fill.executed_at
+def _apply(
+    portfolio: Portfolio,
+    position: TradingPosition,
+    trade: TradeExecution,
+    fill: Fill,
+    left: Decimal | None,
+    loan_outcome: _LoanOutcome | None,
+) -> None:
+    """Change the trade, its position, and the tables of the portfolio; cannot fail.
+
+    Parameters
+    ----------
+    left
+        Quantity of the position after the trade, base token units, if it is known.
+    """
+    kind = trade.pair.kind
     set_fill(trade, fill)
     if fill.quantity and kind in _SHARE_PRICE_KINDS:
         shares = position.share_price_state
         if shares is not None:
             position.share_price_state = update_share_price_state(shares, trade)
-        elif not is_account_placeholder(trade):
+        elif kind is not _EXCHANGE_ACCOUNT or not is_account_placeholder(trade):
             position.share_price_state = create_share_price_state(trade)
-    if outcome.account is not None:
-        give_capital_back(portfolio, outcome.returned, outcome.account, executed_at)
-    if position.position_id in portfolio.pending_positions:
+    if portfolio.pending_positions and position.position_id in portfolio.pending_positions:
         del portfolio.pending_positions[position.position_id]
         portfolio.open_positions[position.position_id] = position
         position.pending_since_at = None
     if kind is _VAULT:
         set_vault_lockup_estimate(position, trade)
-    if loan is not None:
-        position.loan = loan
-        _record_payments(trade, outcome.payments)
-    if can_be_closed(position) and _may_close(position):
-        portfolio.move_to_closed(position, executed_at)
-        if loan is not None:
-            _record_payments(trade, outcome.payments, final_loan=loan)
+    loan = None
+    if loan_outcome is not None and loan_outcome.loan is not None:
+        loan = position.loan = loan_outcome.loan
+        _record_payments(trade, loan_outcome.payments)
+    if can_be_closed(position, left) and _may_close(position):
+        put_into_closed(portfolio, position, fill.executed_at)
+        if loan_outcome is not None and loan is not None:
+            _record_payments(trade, loan_outcome.payments, final_loan=loan)
     if loan is not None:
         trade.executed_loan_update = loan.clone()
 

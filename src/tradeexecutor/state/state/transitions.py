@@ -84,7 +84,8 @@ def start_execution(
     """
     if type(ts) is not datetime.datetime or ts.tzinfo is not None:  # nearly always: saves a call
         require_naive_utc(ts, "started_at", InvalidTrade)
-    state.portfolio.owner.claim()
+    portfolio = state.portfolio
+    portfolio.owner.claim()
     if trade.get_status() is not _PLANNED:
         trade.check_status(_PLANNED)
     if not triggered and trade.flags and _TRIGGERED in trade.flags:
@@ -92,25 +93,29 @@ def start_execution(
     kind = trade.pair.kind
     if kind not in EXECUTABLE_KINDS:
         raise UnsupportedPairKind(f"trades of kind {kind.value} cannot be executed: #{trade.trade_id}")
-    portfolio = state.portfolio
     position = portfolio.find_position_for_trade(trade, triggered)
     if position.closed_at is not None:
         raise WrongPositionStatus(f"position #{position.position_id} is closed, trade #{trade.trade_id} cannot start")
-    if trade._planned_quantity < ZERO_DECIMAL and trade.trade_type is not _REPAIR:
+    is_buy = trade._planned_quantity > ZERO_DECIMAL
+    if not is_buy and trade._planned_quantity and trade.trade_type is not _REPAIR:
         check_started_sell(position, trade)
     if nonce is not None:
         portfolio.check_for_nonce_reuse(nonce)
-    if trade._planned_quantity > ZERO_DECIMAL or kind in LEVERAGE_KINDS:
+    if is_buy or kind in LEVERAGE_KINDS:
         take_capital(portfolio, trade, underflow_check=underflow_check)
     trade._started_at = ts
     if trade._link is not None:  # tells the tables of trades, like an assignment to `started_at`
         trade.detach()
-    # Ad-hoc attributes, for callers that track their transaction like this.
-    ad_hoc: Any = trade
+    if txid is not None or nonce is not None:
+        _note_transaction(trade, txid, nonce)
+
+
+def _note_transaction(trade: Any, txid: str | None, nonce: int | None) -> None:
+    """Set ad-hoc attributes, for callers that track their transaction like this."""
     if txid is not None:
-        ad_hoc.txid = txid
+        trade.txid = txid
     if nonce is not None:
-        ad_hoc.nonce = nonce
+        trade.nonce = nonce
 
 
 @contract_signature
