@@ -134,6 +134,8 @@ def _make_pricing(deviation: Deviation, at: datetime.datetime, size: float) -> C
 
         def _get_market(self, ts: datetime.datetime, pair: Any, mid_price: float | None) -> Any:
             mid, delay = super()._get_market(ts, pair, mid_price)
+            if mid_price is None:
+                mid = self.get_mid_price(ts, pair)
             is_late = deviation is Deviation.late_candle and ts == at
             return mid, delay + HOUR if is_late else delay
 

@@ -10,6 +10,7 @@ for pricing.
 import datetime
 from decimal import Decimal
 
+from tradeexecutor.state.codec.short_constructor import make_short_constructor
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.trade.pricing import TradePricing
@@ -18,6 +19,11 @@ from tradeexecutor.strategy.pricing_model import PriceUnavailable, PricingModel
 from tradeexecutor.strategy.trading_strategy_universe import TradingStrategyUniverse
 
 __all__ = ["BacktestPricing", "FuturePrice"]
+
+#: The fields of a price that is read from a candle.
+_FIELDS = ("price", "mid_price", "lp_fee", "pair_fee", "market_feed_delay", "side", "path", "read_at")
+
+_make_pricing = make_short_constructor(TradePricing, _FIELDS, InvalidValue)
 
 _ONE_US = datetime.timedelta(microseconds=1)
 _NO_DELAY = datetime.timedelta(0)
@@ -193,16 +199,7 @@ class BacktestPricing(PricingModel):
         mid, delay = self._get_market(ts, pair, mid_price)
         fee = self._get_fee(pair)
         paid = float(reserve or 0) * fee / (1 + fee)
-        pricing = TradePricing(
-            price=mid * (1 + fee),
-            mid_price=mid,
-            lp_fee=[paid],
-            pair_fee=[fee],
-            market_feed_delay=delay,
-            side=True,
-            path=[pair],
-            read_at=ts,
-        )
+        pricing = _make_pricing(mid * (1 + fee), mid, [paid], [fee], delay, True, [pair], ts)
         return self.universe.get_terms(pair).tax_buy(pricing, reserve)
 
     def get_sell_price(
@@ -223,16 +220,8 @@ class BacktestPricing(PricingModel):
             raise InvalidValue(f"the quantity of a sell price must be positive, not {quantity}")
         mid, delay = self._get_market(ts, pair, mid_price)
         fee = self._get_fee(pair)
-        pricing = TradePricing(
-            price=mid * (1 - fee),
-            mid_price=mid,
-            lp_fee=[float(quantity or 0) * mid * fee],
-            pair_fee=[fee],
-            market_feed_delay=delay,
-            side=False,
-            path=[pair],
-            read_at=ts,
-        )
+        paid = float(quantity or 0) * mid * fee
+        pricing = _make_pricing(mid * (1 - fee), mid, [paid], [fee], delay, False, [pair], ts)
         return self.universe.get_terms(pair).tax_sell(pricing, quantity)
 
     def _get_market(
@@ -240,8 +229,9 @@ class BacktestPricing(PricingModel):
     ) -> tuple[float, datetime.timedelta]:
         if mid_price is not None:
             return float(mid_price), self._check_resting_price(ts, pair, mid_price)
-        _, _, age = self._find(ts, pair)
-        return self.get_mid_price(ts, pair), datetime.timedelta(microseconds=age) if age else _NO_DELAY
+        cursor, index, age = self._find(ts, pair)
+        price = cursor.open[index] if cursor.ends[index] > self._asked else cursor.close[index]
+        return price, datetime.timedelta(microseconds=age) if age else _NO_DELAY
 
     def _check_resting_price(
         self, ts: datetime.datetime, pair: TradingPairIdentifier, price: float

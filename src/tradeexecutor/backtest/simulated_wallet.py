@@ -72,8 +72,9 @@ class SimulatedWallet:
 
     def _register(self, token: Token) -> str:
         if isinstance(token, AssetIdentifier):
-            self.tokens[token.address] = token
-            return token.address
+            address = token.address
+            self.tokens[address] = token
+            return address
         if token != token.lower():
             raise WalletValueError(f"token addresses are lower case, not {token}")
         return token
@@ -108,9 +109,9 @@ class SimulatedWallet:
             return
         available = self.balances.get(address, _ZERO)
         balance = available + delta
-        if abs(balance) < epsilon or 0 < balance <= epsilon:
+        if balance <= epsilon and balance > -epsilon:
             balance = _ZERO
-        if balance < 0:
+        if balance < _ZERO:
             raise OutOfSimulatedBalance(
                 f"the wallet holds {available} {self.get_token_symbol(address)}, {-delta} are needed"
                 + (f" ({reason})" if reason else ""),

@@ -31,8 +31,9 @@ from tradeexecutor.execution.shortage import (
 from tradeexecutor.execution.slippage import MarketTooThin, NoSlippage, SlippageModel
 from tradeexecutor.execution.vault_requests import fill_request, find_due_requests, send_request
 from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
+from tradeexecutor.state.codec.short_constructor import make_short_constructor
 from tradeexecutor.state.contract import contract_signature
-from tradeexecutor.state.errors import NotEnoughMoney, NotEnoughTokens, UnsupportedPairKind
+from tradeexecutor.state.errors import InvalidValue, NotEnoughMoney, NotEnoughTokens, UnsupportedPairKind
 from tradeexecutor.state.freeze import freeze_position_on_failed_trade
 from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.identifier.dust import SELL_EPSILON
@@ -46,6 +47,8 @@ from tradeexecutor.state.trade.planned_amounts import LOAN_KINDS
 __all__ = ["NotSimulated", "SimulatedExecution", "calculate_total_assets"]
 
 logger = logging.getLogger(__name__)
+
+_make_transaction = make_short_constructor(BlockchainTransaction, ("chain_id", "nonce", "tx_hash"), InvalidValue)
 
 
 class NotSimulated(ExecutionError):
@@ -146,13 +149,14 @@ class SimulatedExecution(ExecutionModel):
                 continue
             self._execute_one(ts, state, trade, triggered=triggered or rebroadcast)
             executed.append(trade)
-        frozen = [trade for trade in executed if not trade.pair.is_cctp_bridge()]
-        freeze_position_on_failed_trade(ts, state, frozen)
+        freezable = [trade for trade in executed if not trade.pair.is_cctp_bridge()]
+        succeeded, failed = freeze_position_on_failed_trade(ts, state, freezable)
         if trades:
             self.check_balances(state)
-        return ExecutionReport(
-            [trade for trade in executed if not trade.is_failed()], [trade for trade in executed if trade.is_failed()]
-        )
+        if len(freezable) < len(executed):
+            succeeded = [trade for trade in executed if not trade.is_failed()]
+            failed = [trade for trade in executed if trade.is_failed()]
+        return ExecutionReport(succeeded, failed)
 
     def find_rebroadcast_obstacle(self, state: State, trade: TradeExecution) -> str | None:
         """Return why a failed trade cannot be tried again; None when it can be."""
@@ -333,7 +337,7 @@ class SimulatedExecution(ExecutionModel):
 
     def _create_transaction(self, trade: TradeExecution) -> BlockchainTransaction:
         nonce, tx_hash = self.allocate_nonce()
-        return BlockchainTransaction(chain_id=trade.pair.chain_id, nonce=nonce, tx_hash=tx_hash)
+        return _make_transaction(trade.pair.chain_id, nonce, tx_hash)
 
     def allocate_nonce(self) -> tuple[int, str]:
         """Return the number of the next simulated transaction and its hash."""

@@ -15,6 +15,9 @@ from tradeexecutor.strategy.author_code import call_with_one
 __all__ = ["DecisionFailed", "InvalidDecision", "call_strategy", "check_decision", "limit_impact"]
 
 
+_TRIGGERED = TradeFlag.triggered  # reading a member from its enum class is slow in Python 3.11
+
+
 class DecisionFailed(TradeExecutorError, RuntimeError):
     """``decide_trades`` or a hook of the strategy raised an error, which is the cause of this one.
 
@@ -100,7 +103,7 @@ def check_decision(
             continue  # a later order of the same decision has replaced it
         if not trade.is_planned():
             raise InvalidDecision(f"decide_trades returned {trade}, which is not planned", cycle, ts)
-        if TradeFlag.triggered not in (trade.flags or ()):
+        if not trade.flags or _TRIGGERED not in trade.flags:
             to_execute.append(trade)
         elif not _waits(state, trade):
             raise InvalidDecision(f"{trade} has the status of a resting order, but no trigger", cycle, ts)
@@ -119,7 +122,7 @@ def _waits(state: State, trade: TradeExecution) -> bool:
 def _refuse_forgotten(state: State, cycle: int, ts: datetime.datetime, trade_ids: set[int]) -> None:
     for position in state.portfolio.get_open_and_frozen_positions():
         for trade in position.trades.values():
-            waits = TradeFlag.triggered in (trade.flags or ())
+            waits = _TRIGGERED in (trade.flags or ())
             if trade.trade_id in trade_ids and trade.is_planned() and not waits:
                 raise InvalidDecision(
                     f"decide_trades planned {trade} and did not return it; add it to the returned list", cycle, ts

@@ -46,10 +46,12 @@ def make_short_constructor(
     namespace: dict[str, Any] = {"cls": cls, "new": object.__new__, "bounded": require_bounded}
     namespace |= {"refuse_values": refuse_values, "error": error}
     lines = [f"def make({', '.join(names)}):", "    o = new(cls)"]
-    lines += [
-        f"    o.{slots.get(field.name, field.name)} = {_get_value(field, names, namespace)}"
-        for field in dataclasses.fields(cls)  # pyright: ignore[reportArgumentType]  # every caller passes a data class
-    ]
+    is_frozen = cls.__dataclass_params__.frozen  # pyright: ignore[reportAttributeAccessIssue]  # a data class
+    for field in dataclasses.fields(cls):  # pyright: ignore[reportArgumentType]  # every caller passes a data class
+        slot, value = slots.get(field.name, field.name), _get_value(field, names, namespace)
+        if is_frozen:
+            namespace[f"set_{slot}"] = getattr(cls, slot).__set__
+        lines.append(f"    set_{slot}(o, {value})" if is_frozen else f"    o.{slot} = {value}")
     wrong = [
         f"({name} is not None and not bounded({name}).is_finite())"
         for name in find_decimal_fields(cls)

@@ -22,15 +22,11 @@ class TradingPairKind(StateEnum):
 
     def is_spot(self) -> bool:
         """Return True if tokens are bought and held."""
-        return self in (TradingPairKind.spot_market_hold, TradingPairKind.spot_market_hold_rebalancing_token)
+        return self is _SPOT or self is _REBALANCING_TOKEN
 
     def is_interest_accruing(self) -> bool:
         """Return True if positions have a loan, so that their balance grows by itself."""
-        return self in (
-            TradingPairKind.credit_supply,
-            TradingPairKind.lending_protocol_long,
-            TradingPairKind.lending_protocol_short,
-        )
+        return self is _CREDIT_SUPPLY or self is _LONG or self is _SHORT
 
     def is_credit_based(self) -> bool:
         """Same as `is_interest_accruing`."""
@@ -38,40 +34,47 @@ class TradingPairKind(StateEnum):
 
     def is_credit_supply(self) -> bool:
         """Return True if the reserve currency is lent for interest."""
-        return self is TradingPairKind.credit_supply
+        return self is _CREDIT_SUPPLY
 
     def is_shorting(self) -> bool:
         """Return True if a borrowed token is sold."""
-        return self is TradingPairKind.lending_protocol_short
+        return self is _SHORT
 
     def is_longing(self) -> bool:
         """Return True if this is a leveraged long on a lending protocol."""
-        return self is TradingPairKind.lending_protocol_long
+        return self is _LONG
 
     def is_leverage(self) -> bool:
         """Return True if this is a leveraged long or short."""
-        return self is TradingPairKind.lending_protocol_short or self is TradingPairKind.lending_protocol_long
+        return self is _SHORT or self is _LONG
 
     def is_vault(self) -> bool:
         """Return True if the base token is a share of a vault."""
-        return self is TradingPairKind.vault
+        return self is _VAULT
 
     def is_cash(self) -> bool:
         """Return True if this is the pseudo pair of a reserve currency with itself."""
-        return self is TradingPairKind.cash
+        return self is _CASH
 
     def is_freqtrade(self) -> bool:
         """Return True if the capital is managed by a Freqtrade instance."""
-        return self is TradingPairKind.freqtrade
+        return self is _FREQTRADE
 
     def is_exchange_account(self) -> bool:
         """Return True if the capital is in an exchange account, of which only the value is known."""
-        return self is TradingPairKind.exchange_account
+        return self is _EXCHANGE_ACCOUNT
 
     def is_cctp_bridge(self) -> bool:
         """Return True if the pair moves the reserve currency to another chain."""
-        return self is TradingPairKind.cctp_bridge
+        return self is _CCTP_BRIDGE
 
+
+# Reading a member from its enum class is slow in Python 3.11, and the methods above run several times for every trade.
+_SPOT, _REBALANCING_TOKEN = TradingPairKind.spot_market_hold, TradingPairKind.spot_market_hold_rebalancing_token
+_CREDIT_SUPPLY, _LONG = TradingPairKind.credit_supply, TradingPairKind.lending_protocol_long
+_SHORT, _VAULT, _CASH = TradingPairKind.lending_protocol_short, TradingPairKind.vault, TradingPairKind.cash
+_FREQTRADE, _EXCHANGE_ACCOUNT = TradingPairKind.freqtrade, TradingPairKind.exchange_account
+_CCTP_BRIDGE = TradingPairKind.cctp_bridge
 
 #: Kinds whose trades exchange base tokens for cash: spot, vault and Freqtrade.
 TOKEN_TRADE_KINDS = frozenset(

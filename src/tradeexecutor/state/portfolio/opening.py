@@ -287,12 +287,15 @@ def _sells_the_rest(position: TradingPosition, trade: TradeExecution, quantity: 
 
 def _check_can_trade(portfolio: PortfolioFields, position: TradingPosition, pair: TradingPairIdentifier) -> None:
     """Raise unless the position belongs to this portfolio, trades the pair, and is not closed."""
-    if position.pair != pair:
+    if position.pair is not pair and position.pair != pair:
         raise InvalidTrade(f"position #{position.position_id} trades {position.pair}, not {pair}")
     if position.closed_at is not None:
         raise WrongPositionStatus(f"position #{position.position_id} is closed, it cannot trade any more")
-    if all(table.get(position.position_id) is not position for table in get_position_tables(portfolio)):
-        raise PositionNotFound(f"position #{position.position_id} belongs to another portfolio")
+    position_id = position.position_id
+    if portfolio.open_positions.get(position_id) is position:
+        return  # nearly always
+    if all(table.get(position_id) is not position for table in get_position_tables(portfolio)):
+        raise PositionNotFound(f"position #{position_id} belongs to another portfolio")
 
 
 def _find_position_to_trade(

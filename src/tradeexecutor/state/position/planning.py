@@ -147,8 +147,9 @@ def _check_request(position: PositionFields, request: TradeRequest, trade_id: in
     if request.slippage_tolerance and not request.slippage_tolerance < MAX_SLIPPAGE_TOLERANCE:
         check_slippage_tolerance(trade_id, request.slippage_tolerance)
     mid_price, fee, reserve_price = request.planned_mid_price, request.pair_fee, request.reserve_currency_price
+    lp_fees = request.lp_fees_estimated
     if not (
-        request.lp_fees_estimated is None
+        (lp_fees is None or (type(lp_fees) is float and 0.0 <= lp_fees <= MAX_NUMBER))
         and request.leverage is None
         and type(mid_price) is float
         and type(fee) is float
@@ -157,7 +158,7 @@ def _check_request(position: PositionFields, request: TradeRequest, trade_id: in
         and 0.0 <= fee <= MAX_NUMBER
         and 0.0 <= reserve_price <= MAX_NUMBER
     ):  # the usual values need no call
-        numbers = (mid_price, fee, request.lp_fees_estimated, request.leverage, reserve_price)
+        numbers = (mid_price, fee, lp_fees, request.leverage, reserve_price)
         require_finite_numbers("trade", trade_id, InvalidTrade, *numbers)
 
 

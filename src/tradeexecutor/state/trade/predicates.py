@@ -20,6 +20,7 @@ LIQUIDATION_KEY = "liquidation"
 
 _PLANNED, _STARTED, _BROADCASTED = TradeStatus.planned, TradeStatus.started, TradeStatus.broadcasted
 _TRIGGERED = TradeFlag.triggered
+_TAKE_PROFIT, _STOP_LOSS = TradeType.take_profit, TradeType.stop_loss
 _SUCCESS, _VAULT_SETTLEMENT_PENDING = TradeStatus.success, TradeStatus.vault_settlement_pending
 
 # --- Direction
@@ -119,12 +120,12 @@ def is_rebalance(trade: TradeFields) -> bool:
 
 def is_stop_loss(trade: TradeFields) -> bool:
     """Return True if a stop loss triggered the trade."""
-    return trade.trade_type is TradeType.stop_loss
+    return trade.trade_type is _STOP_LOSS
 
 
 def is_take_profit(trade: TradeFields) -> bool:
     """Return True if a take profit triggered the trade."""
-    return trade.trade_type is TradeType.take_profit
+    return trade.trade_type is _TAKE_PROFIT
 
 
 def is_liquidation(trade: TradeFields) -> bool:
@@ -134,7 +135,7 @@ def is_liquidation(trade: TradeFields) -> bool:
 
 def is_triggered(trade: TradeFields) -> bool:
     """Return True if the trade is a stop loss or take profit; flexible triggers do not count."""
-    return trade.trade_type in (TradeType.take_profit, TradeType.stop_loss)
+    return trade.trade_type is _TAKE_PROFIT or trade.trade_type is _STOP_LOSS
 
 
 def has_waited(trade: TradeFields) -> bool:

@@ -74,12 +74,13 @@ class TradePricing(Serialisable):
             raise InvalidValue(f"mid_price must be exactly a float, got {mid_price!r}")
         _check_fees("lp_fee", self.lp_fee)
         _check_fees("pair_fee", self.pair_fee)
-        if self.market_feed_delay is not None and not isinstance(self.market_feed_delay, datetime.timedelta):
-            raise InvalidValue(f"market_feed_delay must be a timedelta, got {self.market_feed_delay!r}")
-        if self.side is not None:
-            if self.side and price < mid_price:
+        delay, side = self.market_feed_delay, self.side
+        if delay is not None and not isinstance(delay, datetime.timedelta):
+            raise InvalidValue(f"market_feed_delay must be a timedelta, got {delay!r}")
+        if side is not None:
+            if side and price < mid_price:
                 raise InvalidValue(f"buy price {price} is below the mid price {mid_price}")
-            if not self.side and price > mid_price:
+            if not side and price > mid_price:
                 raise InvalidValue(f"sell price {price} is above the mid price {mid_price}")
         for pair in self.path or ():
             if type(pair) is not TradingPairIdentifier:

@@ -15,6 +15,9 @@ from tradeexecutor.state.trade.fields import TradeFlag, TradeType
 from tradeexecutor.state.trade.pricing import TradePricing
 from tradeexecutor.state.types import BPS, LeverageMultiplier, USDollarAmount, USDollarPrice
 
+#: Those that this version declares; a file may contain others.
+_KNOWN_FLAGS = frozenset(TradeFlag)
+
 #: Advice in the warning about ``pending=True``.
 PENDING_HINT = "a trade waits if it has a trigger, see PositionManager.open_spot_with_market_limit"
 
@@ -77,5 +80,7 @@ class TradeRequest(msgspec.Struct, frozen=True, gc=False):
         if self.price_structure is not None and not isinstance(self.price_structure, TradePricing):
             raise InvalidTrade(f"price_structure must be a TradePricing, got {self.price_structure!r}")
         flags = self.flags
-        if flags is not None and (not isinstance(flags, set) or not all(isinstance(flag, TradeFlag) for flag in flags)):
+        if flags is None or (type(flags) is set and _KNOWN_FLAGS.issuperset(flags)):
+            return
+        if not isinstance(flags, set) or not all(isinstance(flag, TradeFlag) for flag in flags):
             raise InvalidTrade(f"flags must be a set of TradeFlag, got {flags!r}")

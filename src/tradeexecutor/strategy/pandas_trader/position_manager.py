@@ -48,6 +48,9 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
+# Reading a member from its enum class is slow in Python 3.11.
+_OPEN, _CLOSE, _INCREASE = TradeFlag.open, TradeFlag.close, TradeFlag.increase
+
 #: The historical spelling.
 NotEnoughCasForBuys = NotEnoughCashForBuys
 
@@ -134,7 +137,7 @@ class PositionManager(BridgePositions):
             pair,
             reserve,
             pricing,
-            flags={TradeFlag.open, TradeFlag.increase} | (flags or set()),
+            flags={_OPEN, _INCREASE, *(flags or ())},
             notes=notes,
             slippage_tolerance=slippage_tolerance,
         )
@@ -247,7 +250,7 @@ class PositionManager(BridgePositions):
         levels = OpeningLevels.check(
             pricing.mid_price, wanted.take_profit, None, wanted.stop_loss, None, wanted.trailing_stop_loss
         )
-        own_flags = {TradeFlag.increase} if position else {TradeFlag.open, TradeFlag.increase}
+        own_flags = {_INCREASE} if position else {_OPEN, _INCREASE}
         trade, position = self._plan_buy(
             pair,
             reserve,
@@ -378,7 +381,7 @@ class PositionManager(BridgePositions):
             position,
             quantity,
             trade_type,
-            flags={TradeFlag.close} | (flags or set()),
+            flags={_CLOSE, *(flags or ())},
             notes=notes,
             slippage_tolerance=slippage_tolerance,
             trigger_price=trigger_price,

@@ -106,7 +106,7 @@ def check_position(position: object) -> None:
 
 def get_lock_up_end(position: TradingPosition) -> datetime.datetime | None:
     """Return until when a vault keeps the shares of a position, naive UTC; None without a lock-up."""
-    text = (position.other_data or {}).get("vault_lockup_expires_at")
+    text = position.other_data.get("vault_lockup_expires_at") if position.other_data else None
     return None if text is None else datetime.datetime.fromisoformat(text)
 
 
@@ -248,7 +248,7 @@ class OpeningLevels:
         trailing_pct: Percent | None,
     ) -> "OpeningLevels":
         """Return relative levels as prices; raises `PositionManagerError` for levels that would trigger at once."""
-        if sum(level is not None for level in (stop_loss_pct, stop_loss_usd, trailing_pct)) > 1:
+        if (stop_loss_pct, stop_loss_usd, trailing_pct).count(None) < 2:
             raise PositionManagerError("give only one of stop loss, stop loss in USD and trailing stop loss")
         if take_profit_pct is not None and take_profit_usd is not None:
             raise PositionManagerError("give the take profit as a ratio or in USD, not both")

@@ -19,7 +19,7 @@ from tradeexecutor.state.identifier.bridge_terms import BridgeTerms
 from tradeexecutor.state.identifier.dust import get_dust_epsilon_for_pair
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
-from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
+from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeRequest, TradeType
 from tradeexecutor.state.trade.pricing import TradePricing
 from tradeexecutor.state.types import Percent, USDollarAmount, USDollarPrice
 from tradeexecutor.strategy.latency import get_arrival
@@ -48,6 +48,8 @@ _PART_KEY = "closes_part"
 DEFAULT_SLIPPAGE_TOLERANCE = 0.017
 _MAX_SLIPPAGE_TOLERANCE = 0.33
 
+_REBALANCE = TradeType.rebalance  # reading a member from its enum class is slow in Python 3.11
+
 #: Largest ratio of sold quantity to holding that counts as a rounding error.
 _SALE_TOLERANCE = Decimal("1.000001")
 
@@ -55,6 +57,12 @@ _SALE_TOLERANCE = Decimal("1.000001")
 def sells_all(trade: TradeExecution) -> bool:
     """Return True if a queued order sells whatever its position holds when it fills."""
     return TradeFlag.close in (trade.flags or ()) and _PART_KEY not in (trade.other_data or ())
+
+
+def _get_only_fee(pricing: TradePricing) -> Percent | None:
+    """Return the fee of a price that is that of one pool, a fraction; None if it goes through several."""
+    fees = pricing.pair_fee
+    return fees[0] if fees and len(fees) == 1 else None
 
 
 class SpotPlanner:
@@ -224,23 +232,31 @@ class SpotPlanner:
         terms = self.strategy_universe.get_terms(pair)
         decimals = pair.base.decimals, self.reserve_currency.decimals
         quantity, cost = terms.size_buy(budget, to_exact_price(pricing.price), *decimals)
-        what = f"cannot buy for {budget} {self.reserve_currency.token_symbol} at {pricing.price}"
-        check_size(pair, quantity, what)
-        self._check_minimum(pair, cost, what)
-        position, trade, _ = self.state.create_trade(
+        if quantity <= get_dust_epsilon_for_pair(pair) or cost < terms.minimum_order:  # else no text is needed
+            what = f"cannot buy for {budget} {self.reserve_currency.token_symbol} at {pricing.price}"
+            check_size(pair, quantity, what)
+            self._check_minimum(pair, cost, what)
+        fees = pricing.get_total_lp_fees()
+        request = TradeRequest(
             strategy_cycle_at=self.timestamp,
             pair=pair,
+            assumed_price=pricing.price,
+            trade_type=_REBALANCE,
+            reserve_currency=self.reserve_currency,
+            reserve_currency_price=self.reserve_price,
             quantity=quantity,
-            reserve=None,
-            trade_type=TradeType.rebalance,
             notes=notes,
-            position=position,
+            pair_fee=_get_only_fee(pricing),
+            lp_fees_estimated=float(fees),
+            planned_mid_price=pricing.mid_price,
+            price_structure=pricing,
+            slippage_tolerance=self.default_slippage_tolerance if slippage_tolerance is None else slippage_tolerance,
             flags=flags,
-            **self._get_plan(pricing, slippage_tolerance),
         )
+        position, trade, _ = self.state.request_trade(request, position)
         trade.planned_reserve = cost
         if cost != budget:
-            trade.lp_fees_estimated = float(pricing.get_total_lp_fees()) * float(cost / budget)
+            trade.lp_fees_estimated = float(fees) * float(cost / budget)
         return trade, position
 
     def _plan_sell(
@@ -255,35 +271,28 @@ class SpotPlanner:
         trigger_price: USDollarPrice | None = None,
         closing: bool = False,
     ) -> TradeExecution:
-        pricing = self.pricing_model.get_sell_price(self.timestamp, position.pair, quantity, mid_price=trigger_price)
-        _, trade, _ = self.state.create_trade(
+        pair = position.pair
+        pricing = self.pricing_model.get_sell_price(self.timestamp, pair, quantity, mid_price=trigger_price)
+        request = TradeRequest(
             strategy_cycle_at=self.timestamp,
-            pair=position.pair,
-            quantity=-quantity,
-            reserve=None,
+            pair=pair,
+            assumed_price=pricing.price,
             trade_type=trade_type,
+            reserve_currency=self.reserve_currency,
+            reserve_currency_price=self.reserve_price,
+            quantity=-quantity,
             notes=notes,
-            position=position,
+            pair_fee=_get_only_fee(pricing),
+            lp_fees_estimated=float(pricing.get_total_lp_fees()),
+            planned_mid_price=pricing.mid_price,
+            price_structure=pricing,
+            slippage_tolerance=self.default_slippage_tolerance if slippage_tolerance is None else slippage_tolerance,
             closing=closing,
             flags=flags,
-            **self._get_plan(pricing, slippage_tolerance),
         )
+        _, trade, _ = self.state.request_trade(request, position)
         trade.planned_reserve = size_sale(quantity, to_exact_price(pricing.price), self.reserve_currency.decimals)
         return trade
-
-    def _get_plan(self, pricing: TradePricing, slippage_tolerance: Percent | None) -> dict[str, Any]:
-        fees = pricing.pair_fee
-        tolerance = self.default_slippage_tolerance if slippage_tolerance is None else slippage_tolerance
-        return {
-            "assumed_price": pricing.price,
-            "reserve_currency": self.reserve_currency,
-            "reserve_currency_price": self.reserve_price,
-            "pair_fee": fees[0] if fees and len(fees) == 1 else None,
-            "lp_fees_estimated": float(pricing.get_total_lp_fees()),
-            "planned_mid_price": pricing.mid_price,
-            "price_structure": pricing,
-            "slippage_tolerance": tolerance,
-        }
 
     def _remember_relative_levels(
         self,
