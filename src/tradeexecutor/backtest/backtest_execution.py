@@ -11,6 +11,7 @@ from tradeexecutor.execution.interface import ExecutionError
 from tradeexecutor.execution.shortage import ROUNDING_UNITS, CashShortage
 from tradeexecutor.execution.simulated import SimulatedExecution, calculate_total_assets
 from tradeexecutor.execution.slippage import SlippageModel
+from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import Fill, TradeExecution
 from tradeexecutor.state.trade.planned_amounts import LOAN_KINDS
@@ -68,8 +69,8 @@ class BacktestExecution(SimulatedExecution):
         reason = f"trade #{trade.trade_id}"
         try:
             # The payment moves first, so that a shortage does not change the wallet.
-            if fill.quantity > 0:
-                wallet.update_balance(reserve, -self._get_payment(trade, fill.reserve), reason)
+            if fill.quantity > ZERO_DECIMAL:
+                wallet.update_balance(reserve, -self._get_payment(reserve, fill.reserve), reason)
                 wallet.update_balance(base, fill.quantity, reason)
             else:
                 wallet.update_balance(base, fill.quantity, reason)
@@ -88,7 +89,7 @@ class BacktestExecution(SimulatedExecution):
         reserve, reason = get_payment_token(trade), f"request #{trade.trade_id}"
         try:
             if trade.is_buy():
-                self.wallet.update_balance(reserve, -self._get_payment(trade, trade.planned_reserve), reason)
+                self.wallet.update_balance(reserve, -self._get_payment(reserve, trade.planned_reserve), reason)
             else:
                 self.wallet.update_balance(trade.pair.base, trade.planned_quantity, reason)
         except OutOfSimulatedBalance as error:
@@ -127,11 +128,10 @@ class BacktestExecution(SimulatedExecution):
         else:
             self.wallet.update_balance(brought, abs(fill.quantity) if trade.is_buy() else fill.reserve, reason)
 
-    def _get_payment(self, trade: TradeExecution, cost: Decimal) -> Decimal:
+    def _get_payment(self, token: AssetIdentifier, cost: Decimal) -> Decimal:
         """Return what is paid for a buy: its cost, or all that the wallet holds when only rounding is missing."""
-        token = get_payment_token(trade)
         held = self.wallet.get_balance(token)
-        return held if 0 < cost - held <= token.convert_to_decimal(ROUNDING_UNITS) else cost
+        return held if held < cost and cost - held <= token.convert_to_decimal(ROUNDING_UNITS) else cost
 
     def check_balances(self, state: State) -> None:
         """Compare every token of the wallet with the positions, and the reserve currency with the reserves.

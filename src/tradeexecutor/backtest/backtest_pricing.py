@@ -23,10 +23,16 @@ __all__ = ["BacktestPricing", "FuturePrice"]
 #: The fields of a price that is read from a candle.
 _FIELDS = ("price", "mid_price", "lp_fee", "pair_fee", "market_feed_delay", "side", "path", "read_at")
 
-_make_pricing = make_short_constructor(TradePricing, _FIELDS, InvalidValue)
+_make_pricing = make_short_constructor(TradePricing, _FIELDS, InvalidValue, checks_rules=False)
 
+_PAIR = TradingPairIdentifier
 _ONE_US = datetime.timedelta(microseconds=1)
 _NO_DELAY = datetime.timedelta(0)
+
+
+def _is_usual(mid: float, fee: float, pair: TradingPairIdentifier) -> bool:
+    """Return whether a price made of these values cannot break a rule of `TradePricing`."""
+    return type(fee) is float and type(mid) is float and fee >= 0.0 and mid >= 0.0 and type(pair) is _PAIR
 
 
 class FuturePrice(PriceUnavailable):
@@ -200,6 +206,8 @@ class BacktestPricing(PricingModel):
         fee = self._get_fee(pair)
         paid = float(reserve or 0) * fee / (1 + fee)
         pricing = _make_pricing(mid * (1 + fee), mid, [paid], [fee], delay, True, [pair], ts)
+        if not _is_usual(mid, fee, pair):
+            pricing.check_rules()
         return self.universe.get_terms(pair).tax_buy(pricing, reserve)
 
     def get_sell_price(
@@ -222,6 +230,8 @@ class BacktestPricing(PricingModel):
         fee = self._get_fee(pair)
         paid = float(quantity or 0) * mid * fee
         pricing = _make_pricing(mid * (1 - fee), mid, [paid], [fee], delay, False, [pair], ts)
+        if not _is_usual(mid, fee, pair):
+            pricing.check_rules()
         return self.universe.get_terms(pair).tax_sell(pricing, quantity)
 
     def _get_market(

@@ -98,6 +98,8 @@ def check_cash(portfolio: Portfolio, trades: Iterable[TradeExecution]) -> None:
     for trade in trades:
         if not (trade.is_spot() or trade.pair.is_cctp_bridge()):
             return
+    if len(trades) == 1 and trades[0].is_sell() and trades[0].is_spot():
+        return  # it takes no money
     if len(trades) > 1:
         trades.sort(key=TradeExecution.get_execution_sort_position)
     money = {reserve.asset: reserve.quantity for reserve in portfolio.reserves.values()}

@@ -35,7 +35,7 @@ from tradeexecutor.state.codec.short_constructor import make_short_constructor
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import InvalidValue, NotEnoughMoney, NotEnoughTokens, UnsupportedPairKind
 from tradeexecutor.state.freeze import freeze_position_on_failed_trade
-from tradeexecutor.state.identifier import AssetIdentifier
+from tradeexecutor.state.identifier import AssetIdentifier, TradingPairKind
 from tradeexecutor.state.identifier.dust import SELL_EPSILON
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.repair.attempts import find_real_transaction, reopen_failed_trade
@@ -47,6 +47,8 @@ from tradeexecutor.state.trade.planned_amounts import LOAN_KINDS
 __all__ = ["NotSimulated", "SimulatedExecution", "calculate_total_assets"]
 
 logger = logging.getLogger(__name__)
+
+_SPOT = TradingPairKind.spot_market_hold
 
 _make_transaction = make_short_constructor(BlockchainTransaction, ("chain_id", "nonce", "tx_hash"), InvalidValue)
 
@@ -377,6 +379,8 @@ def calculate_total_assets(portfolio: Portfolio) -> dict[AssetIdentifier, Decima
     """Return the holdings of open and frozen positions by asset, token units; reserves are not included."""
     totals: dict[AssetIdentifier, Decimal] = {}
     for position in portfolio.get_open_and_frozen_positions():
-        for asset, amount in position.get_held_assets():
+        pair = position.pair
+        is_spot = pair.kind is _SPOT  # nearly always: saves a generator
+        for asset, amount in ((pair.base, position.get_quantity()),) if is_spot else position.get_held_assets():
             totals[asset] = totals.get(asset, ZERO_DECIMAL) + amount
     return totals

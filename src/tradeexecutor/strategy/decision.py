@@ -107,7 +107,7 @@ def check_decision(
             to_execute.append(trade)
         elif not _waits(state, trade):
             raise InvalidDecision(f"{trade} has the status of a resting order, but no trigger", cycle, ts)
-    forgotten = set(range(first_new_trade, state.portfolio.next_trade_id)) - seen
+    forgotten = {number for number in range(first_new_trade, state.portfolio.next_trade_id) if number not in seen}
     if forgotten:
         _refuse_forgotten(state, cycle, ts, forgotten)
     return to_execute

@@ -109,6 +109,19 @@ class TradeTotals:
 
     def add(self, trade: TradeExecution) -> None:
         """Add the next trade to the sums."""
+        executed, price = trade._executed_quantity, trade._executed_price
+        if not (
+            executed is None
+            or price is None
+            or not trade._executed_at
+            or trade._failed_at
+            or trade._repaired_at
+            or trade._repaired_trade_id
+        ):  # nearly always: a success, whose value and quantity need no call
+            self._add_success(
+                executed, abs(float(executed) * float(price)), is_buy=trade._planned_quantity > ZERO_DECIMAL
+            )
+            return
         value = trade.get_value()
         status = trade.get_status()
         if status is _SUCCESS or status in IN_FLIGHT:
@@ -135,6 +148,22 @@ class TradeTotals:
             if successful:
                 self.sold += abs(quantity)
                 self.sold_usd += value
+
+    def _add_success(self, quantity: Decimal, value: USDollarAmount, *, is_buy: bool) -> None:
+        """Add a success that was not repaired: what it executed, base token units, signed, and its value, USD."""
+        self.tokens += quantity
+        self.quantity += quantity
+        self.quantity_as_planned += quantity
+        if is_buy:
+            self.has_buys = True
+            self.all_bought_usd += value
+            self.bought += quantity
+            self.bought_usd += value
+        else:
+            self.has_sells = True
+            self.all_sold_usd += value
+            self.sold += abs(quantity)
+            self.sold_usd += value
 
     def get_tokens_as_float(self) -> float:
         """Return `tokens` as a float; converted once, because that takes longer than what most callers do with it."""
@@ -220,13 +249,17 @@ class TradesById(WatchedDict[int, TradeExecution]):
     def _settle(self, rest: list[TradeExecution]) -> tuple[TradeTotals, list[TradeExecution]]:
         """Add the settled trades at the beginning of `rest` to the totals; return the totals and the other trades."""
         added = 0
-        settled_later = sum(map(_is_settled, rest))
+        settled_later: int | None = None  # counted only if a trade has no outcome
         for trade in rest:
             settled = _is_settled(trade)
             if settled:
-                settled_later -= 1
-            elif settled_later < UNCOUNTED_TRADES or trade.get_status() not in _WAITING:
-                break
+                if settled_later is not None:
+                    settled_later -= 1
+            else:
+                if settled_later is None:
+                    settled_later = sum(map(_is_settled, rest[added:]))
+                if settled_later < UNCOUNTED_TRADES or trade.get_status() not in _WAITING:
+                    break
             if not trade.attach(self, trade.trade_id):
                 break
             if self._settled is NO_TOTALS:

@@ -14,6 +14,7 @@ from tradeexecutor.state.errors import UnsupportedPairKind
 from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.identifier.dust import get_dust_epsilon_for_pair
 from tradeexecutor.state.position import TradingPosition, TriggerPriceUpdate
+from tradeexecutor.state.position.quantity import get_settled_quantity
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
 from tradeexecutor.state.types import Percent, USDollarAmount, USDollarPrice
 from tradeexecutor.strategy.pandas_trader.bridge_positions import BridgePositions
@@ -50,6 +51,7 @@ logger = logging.getLogger(__name__)
 
 # Reading a member from its enum class is slow in Python 3.11.
 _OPEN, _CLOSE, _INCREASE = TradeFlag.open, TradeFlag.close, TradeFlag.increase
+_REBALANCE = TradeType.rebalance
 
 #: The historical spelling.
 NotEnoughCasForBuys = NotEnoughCashForBuys
@@ -307,35 +309,23 @@ class PositionManager(BridgePositions):
             Positions of this kind cannot be closed here.
         """
         check_position(position)
-        if position.pair.kind.is_shorting():
-            return self.close_short(
-                position, None, notes, trade_type or TradeType.rebalance, flags, trigger_price=trigger_price
+        kind = position.pair.kind
+        trade_type = trade_type or _REBALANCE
+        if kind.is_spot() or kind.is_vault():
+            return self.close_spot_position(
+                position, trade_type, notes, slippage_tolerance, flags, pending=pending, trigger_price=trigger_price
             )
-        if position.pair.kind.is_longing():
+        if kind.is_shorting():
+            return self.close_short(position, None, notes, trade_type, flags, trigger_price=trigger_price)
+        if kind.is_longing():
             return self.close_long(
-                position,
-                notes=notes,
-                trade_type=trade_type or TradeType.rebalance,
-                flags=flags,
-                trigger_price=trigger_price,
+                position, notes=notes, trade_type=trade_type, flags=flags, trigger_price=trigger_price
             )
-        if position.is_credit_supply():
-            return self.close_credit_supply_position(position, None, notes, trade_type or TradeType.rebalance, flags)
-        if position.pair.is_cctp_bridge():
-            return self.close_cctp_bridge_position(
-                position, trade_type or TradeType.rebalance, notes, slippage_tolerance, flags
-            )
-        if not (position.pair.is_spot() or position.pair.is_vault()):
-            raise UnsupportedPairKind(f"positions of this kind cannot be closed here: {position}")
-        return self.close_spot_position(
-            position,
-            trade_type or TradeType.rebalance,
-            notes,
-            slippage_tolerance,
-            flags,
-            pending=pending,
-            trigger_price=trigger_price,
-        )
+        if kind.is_credit_supply():
+            return self.close_credit_supply_position(position, None, notes, trade_type, flags)
+        if kind.is_cctp_bridge():
+            return self.close_cctp_bridge_position(position, trade_type, notes, slippage_tolerance, flags)
+        raise UnsupportedPairKind(f"positions of this kind cannot be closed here: {position}")
 
     @contract_signature
     def close_spot_position(
@@ -362,11 +352,14 @@ class PositionManager(BridgePositions):
         check_position(position)
         if position.is_closed():
             raise PositionManagerError(f"{position} is already closed")
-        self._withdraw_buys(position)
+        available = get_settled_quantity(position)
+        if available is None:  # not all trades have executed, or the position itself waits
+            self._withdraw_buys(position)
         if position.is_pending() or position.position_id in self.state.portfolio.expired_positions:
             self._give_up(position)
             return []
-        available = get_sellable_quantity(position)
+        if available is None:
+            available = get_sellable_quantity(position)
         if quantity is None:
             quantity = available
         elif quantity > available:
