@@ -29,6 +29,7 @@ __all__ = [
     "MAX_MAGNITUDE",
     "MAX_NUMBER",
     "abbreviate",
+    "are_finite_decimals",
     "is_finite_decimal",
     "is_finite_number",
     "is_naive_utc",
@@ -82,6 +83,16 @@ def is_finite_decimal(amount: object) -> TypeGuard[Decimal]:
         return False
     try:
         return require_bounded(amount).is_finite()
+    except ArithmeticError:
+        return False
+
+
+def are_finite_decimals(amount: object, other: object) -> bool:
+    """Return whether `is_finite_decimal` is true for two values, in less time than two calls."""
+    if not isinstance(amount, Decimal) or not isinstance(other, Decimal):
+        return False
+    try:
+        return require_bounded(amount).is_finite() and require_bounded(other).is_finite()
     except ArithmeticError:
         return False
 

@@ -49,7 +49,14 @@ class PositionInternalSharePriceState(Serialisable):
         price, value
             Executed price and value, USD; the value is positive.
         """
-        shares = self._get_shares()
+        shares = (  # those of `_get_shares`, without a call
+            self.current_share_price,
+            self.total_supply,
+            self.cumulative_quantity,
+            self.total_invested,
+            self.peak_total_supply,
+            self.initial_share_price,
+        )
         if quantity > 0.0:
             shares = buy_shares(shares, value, quantity)
         elif quantity < 0.0:

@@ -50,12 +50,13 @@ def calculate_total_equity(portfolio: PortfolioFields) -> USDollarAmount:
     """
     # One pass instead of one for each of the five parts.
     total = get_cash(portfolio)
-    for position in portfolio.open_positions.values():
-        kind = position.pair.kind
-        if kind is _SPOT:  # nearly always
-            total += get_spot_equity(position)
-        else:
-            total += _get_net_assets(position)
+    positions = portfolio.open_positions
+    if positions:
+        for position in positions.values():
+            if position.pair.kind is _SPOT:  # nearly always
+                total += get_spot_equity(position)
+            else:
+                total += _get_net_assets(position)
     if portfolio.pending_positions:
         for position in portfolio.pending_positions.values():
             total += _get_net_assets(position)

@@ -162,10 +162,13 @@ def find_position_for_trade(
         The position does not exist, or the trade is not one of its trades.
     """
     position_id, trade_id = trade.position_id, trade.trade_id
-    if pending and portfolio.pending_positions and position_id in portfolio.pending_positions:
+    position = portfolio.open_positions.get(position_id)
+    if position is not None and position._trades.get(trade_id) is trade and not portfolio.pending_positions:
+        return position  # nearly always
+    if pending and position_id in portfolio.pending_positions:
         position = portfolio.pending_positions[position_id]
-    else:
-        position = portfolio.open_positions.get(position_id) or get_position_by_id(portfolio, position_id)
+    elif position is None:
+        position = get_position_by_id(portfolio, position_id)
     if position._trades.get(trade_id) is not trade and position.pending_trades.get(trade_id) is not trade:
         raise PositionNotFound(f"trade #{trade_id} is not one of the trades of position #{position.position_id}")
     return position

@@ -89,12 +89,16 @@ def plan_trade(
     kind = position.pair.kind
     has_loan = kind in LOAN_KINDS
     loan: Loan | None = None
+    consumption, allocation = request.planned_collateral_consumption, request.planned_collateral_allocation
+    lp_fees = request.lp_fees_estimated
     if has_loan:
         loan = _get_loan_to_plan_on(position, request.strategy_cycle_at)
         amounts = _plan_loan_amounts(position, loan, request)
+        quantity, reserve = amounts.quantity, amounts.reserve
+        consumption, allocation = amounts.consumption, amounts.allocation
+        lp_fees = lp_fees if amounts.lp_fees is None else amounts.lp_fees
     else:
-        amounts = plan_exchange(kind, request)
-    quantity, reserve = amounts.quantity, amounts.reserve
+        quantity, reserve = plan_exchange(kind, request)
     trade = _make_planned_trade(  # in the order of `_PLANNED_FIELDS`
         trade_id,
         position.position_id,
@@ -110,7 +114,7 @@ def plan_trade(
         request.reserve_currency_price,
         request.planned_mid_price,
         request.pair_fee,
-        request.lp_fees_estimated if amounts.lp_fees is None else amounts.lp_fees,
+        lp_fees,
         request.price_structure,
         portfolio_value_at_creation,
         request.leverage,
@@ -125,8 +129,8 @@ def plan_trade(
         or abs(quantity) <= QUANTITY_EPSILON
     ):  # seldom: what else an exchange can have wrong, the request and the computation of its amounts have refused
         trade.__post_init__()
-    trade.planned_collateral_allocation = amounts.allocation
-    trade.planned_collateral_consumption = amounts.consumption
+    if consumption is not None or allocation is not None:
+        trade.planned_collateral_consumption, trade.planned_collateral_allocation = consumption, allocation
     if has_loan and request.trade_type is not _REPAIR:
         change = LoanChange.read(trade)
         trade.planned_loan_update, _ = get_loan_after_trade(loan, trade, change, closing=bool(request.closing))

@@ -14,7 +14,7 @@ import msgspec
 from tradeexecutor.accounting.accuracy import ZERO_DECIMAL
 from tradeexecutor.accounting.values import (
     MAX_NUMBER,
-    is_finite_decimal,
+    are_finite_decimals,
     require_finite_decimal,
     require_finite_numbers,
 )
@@ -165,14 +165,20 @@ def _check_unbroadcasted(trade: TradeExecution, *, force: bool) -> None:
 
 def _check(position: TradingPosition, trade: TradeExecution, fill: Fill, *, has_loan: bool) -> None:
     """Raise if the trade cannot have this outcome."""
-    check_fill(trade, fill)
+    quantity, reserve, price, executed_at = fill.quantity, fill.reserve, fill.price, fill.executed_at
+    if not (
+        are_finite_decimals(quantity, reserve)
+        and type(price) is float
+        and 0.0 <= price <= MAX_NUMBER
+        and type(executed_at) is datetime.datetime
+        and executed_at.tzinfo is None
+    ):  # the usual values need no call
+        check_fill(trade, fill)
+        require_finite_decimal(reserve, f"executed reserve of trade #{trade.trade_id}", InvalidTrade)
     if position.closed_at is not None and (has_loan or trade.planned_quantity > 0):
         raise WrongPositionStatus(
             f"position #{position.position_id} is closed, trade #{trade.trade_id} would be missing from the equity"
         )
-    reserve = fill.reserve
-    if not is_finite_decimal(reserve):  # makes the text of the message only when it is needed
-        require_finite_decimal(reserve, f"executed reserve of trade #{trade.trade_id}", InvalidTrade)
     lp_fees, token_price = fill.lp_fees, fill.native_token_price
     if not (
         fill.cost_of_gas is None
@@ -180,14 +186,13 @@ def _check(position: TradingPosition, trade: TradeExecution, fill: Fill, *, has_
         and type(token_price) is float
         and 0.0 <= lp_fees <= MAX_NUMBER
         and 0.0 <= token_price <= MAX_NUMBER
-    ):  # the usual values need no call
+    ):
         require_finite_numbers("trade", trade.trade_id, InvalidTrade, lp_fees, token_price, fill.cost_of_gas)
     if trade.trade_type is _REPAIR:
         return
     if has_loan:
         _check_loan_amounts(trade, fill)
         return
-    quantity = fill.quantity
     if trade._planned_quantity > ZERO_DECIMAL:
         if quantity <= ZERO_DECIMAL:
             raise InvalidTrade(f"buy #{trade.trade_id} must have a positive executed amount, got {quantity}")

@@ -16,6 +16,8 @@ from tradeexecutor.state.trade.fields import TradeType
 from tradeexecutor.state.trade.request import TradeRequest
 from tradeexecutor.state.types import USDollarAmount, USDollarPrice
 
+_INFINITY = math.inf
+
 #: Kinds that exchange base tokens for reserve at a price.
 EXCHANGE_KINDS = frozenset(
     {
@@ -38,7 +40,7 @@ EXECUTABLE_KINDS = EXCHANGE_KINDS | LOAN_KINDS
 
 
 class PlannedAmounts(msgspec.Struct, frozen=True, gc=False):
-    """The planned amounts of a trade."""
+    """The planned amounts of a trade on a loan."""
 
     #: Base token units, signed as in `TradeExecution`.
     quantity: Decimal
@@ -51,8 +53,8 @@ class PlannedAmounts(msgspec.Struct, frozen=True, gc=False):
     lp_fees: USDollarAmount | None = None
 
 
-def plan_exchange(kind: TradingPairKind, request: TradeRequest) -> PlannedAmounts:
-    """Compute quantity from reserve, or reserve from quantity, at the assumed price.
+def plan_exchange(kind: TradingPairKind, request: TradeRequest) -> tuple[Decimal, Decimal]:
+    """Return quantity (base token units, signed) and reserve (token units); one follows from the other at the price.
 
     Example: at 2400 USD a buy for 600 USDC gets a quantity of 0.25, and a sell of 0.25 gets a reserve of 600.
 
@@ -72,16 +74,10 @@ def plan_exchange(kind: TradingPairKind, request: TradeRequest) -> PlannedAmount
     if not is_finite_decimal(amount):
         raise InvalidTrade(f"the amount of a trade must be a finite Decimal, got {amount!r}")
     assumed_price = request.assumed_price
-    if type(assumed_price) is not float or not 0 < assumed_price < math.inf:  # nearly always: saves a call
+    if type(assumed_price) is not float or not 0.0 < assumed_price < _INFINITY:  # nearly always: saves a call
         _check_price(assumed_price)
     price = to_exact_price(assumed_price)
-    if quantity is None:
-        quantity, reserve = amount / price, amount
-    else:
-        reserve = abs(amount * price)
-    return PlannedAmounts(
-        quantity, reserve, request.planned_collateral_consumption, request.planned_collateral_allocation
-    )
+    return (amount / price, amount) if quantity is None else (amount, abs(amount * price))
 
 
 def plan_credit(request: TradeRequest) -> PlannedAmounts:
