@@ -133,11 +133,16 @@ def get_settled_quantity(position: PositionFields, planned: TradeExecution | Non
     Decimal or None
         None if another trade is planned, in flight or has failed, or if the position itself waits for a trigger.
     """
-    trades = position._trades
-    settled, rest = (NO_TOTALS, trades.values()) if len(trades) <= FEW_TRADES else split_trades(trades)
-    if settled.waiting or position.pending_since_at is not None:
+    if position.pending_since_at is not None:
         return None
-    total = settled.quantity
+    trades = position._trades
+    if len(trades) <= FEW_TRADES:
+        total, rest = ZERO_DECIMAL, trades.values()
+    else:
+        settled, rest = split_trades(trades)
+        if settled.waiting:
+            return None
+        total = settled.quantity
     for trade in rest:
         if trade._executed_at is None:
             if trade is planned:

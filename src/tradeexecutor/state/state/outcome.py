@@ -165,7 +165,8 @@ def _check_unbroadcasted(trade: TradeExecution, *, force: bool) -> None:
 
 def _check(position: TradingPosition, trade: TradeExecution, fill: Fill, *, has_loan: bool) -> None:
     """Raise if the trade cannot have this outcome."""
-    quantity, reserve, price, executed_at = fill.quantity, fill.reserve, fill.price, fill.executed_at
+    quantity, reserve = fill.quantity, fill.reserve
+    price, executed_at = fill.price, fill.executed_at
     if not (
         are_finite_decimals(quantity, reserve)
         and type(price) is float

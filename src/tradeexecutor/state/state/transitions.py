@@ -46,6 +46,7 @@ from tradeexecutor.state.trade.capital_at_risk import keeps_allocation_on_failur
 from tradeexecutor.state.trade.planned_amounts import EXECUTABLE_KINDS, LEVERAGE_KINDS
 from tradeexecutor.state.types import BPS
 
+_DATETIME = datetime.datetime
 _PLANNED = TradeStatus.planned
 _REPAIR = TradeType.repair
 _TRIGGERED = TradeFlag.triggered
@@ -82,7 +83,7 @@ def start_execution(
     NotEnoughTokens, NonceAlreadyUsed, UnsupportedPairKind
         The state is unchanged.
     """
-    if type(ts) is not datetime.datetime or ts.tzinfo is not None:  # nearly always: saves a call
+    if type(ts) is not _DATETIME or ts.tzinfo is not None:  # nearly always: saves a call
         require_naive_utc(ts, "started_at", InvalidTrade)
     portfolio = state.portfolio
     portfolio.owner.claim()

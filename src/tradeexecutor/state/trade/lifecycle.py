@@ -24,6 +24,8 @@ from tradeexecutor.state.trade.fields import TradeFields, TradeStatus
 from tradeexecutor.state.trade.fill import Fill
 from tradeexecutor.state.types import USDollarAmount, USDollarPrice
 
+_DATETIME = datetime.datetime
+
 # Reading a member from its enum class is slow in Python 3.11, and this runs for every trade of a position.
 _PLANNED, _STARTED, _BROADCASTED = TradeStatus.planned, TradeStatus.started, TradeStatus.broadcasted
 _SUCCESS, _FAILED, _REPAIRED = TradeStatus.success, TradeStatus.failed, TradeStatus.repaired
@@ -71,7 +73,7 @@ def mark_broadcasted(trade: TradeFields, broadcasted_at: datetime.datetime, rebr
     """Record that the transactions were sent. The trade must be started, unless `rebroadcast` is set."""
     if not rebroadcast and get_status(trade) is not _STARTED:
         check_status(trade, _STARTED)
-    if type(broadcasted_at) is not datetime.datetime or broadcasted_at.tzinfo is not None:  # seldom
+    if type(broadcasted_at) is not _DATETIME or broadcasted_at.tzinfo is not None:  # seldom
         require_naive_utc(broadcasted_at, "broadcasted_at", InvalidTrade)
     trade._broadcasted_at = broadcasted_at
     if trade._link is not None:  # tells the tables of trades, like an assignment to `broadcasted_at`
