@@ -41,6 +41,16 @@ def test_buying_costs_more_and_selling_brings_less():
         pricing.get_sell_price(START, pair, Decimal(-1))
 
 
+@pytest.mark.parametrize(("fee", "message"), [(-0.01, "the mid price"), (0, "pair_fee must consist of floats")])
+def test_a_fee_that_no_price_can_have_is_refused(fee: float, message: str):
+    pricing, pair = make_pricing()
+    pricing._fees[pair.internal_id or 0] = fee
+    with pytest.raises(InvalidValue, match=message):
+        pricing.get_buy_price(START, pair, Decimal(1010))
+    with pytest.raises(InvalidValue, match=message):
+        pricing.get_sell_price(START, pair, Decimal(10))
+
+
 def test_there_is_no_price_before_the_data_and_the_last_one_after_it():
     pricing, pair = make_pricing()
     with pytest.raises(PriceUnavailable, match="its data begins 2024-01-01 00:00:00"):

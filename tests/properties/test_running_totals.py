@@ -88,6 +88,10 @@ def assert_settled_quantity_is_true(position: TradingPosition) -> None:
         assert quantity == position.get_quantity() == position.get_available_trading_quantity()
         assert quantity == get_uncommitted_holding(position) == get_holding_not_in_flight(position)
         assert not position.has_planned_trades()
+    for trade in position.trades.values():
+        quantity = get_settled_quantity(position, trade) if trade.is_planned() else None
+        if quantity is not None:  # nothing but this trade is planned, and nothing is in flight
+            assert quantity == position.get_quantity() == get_holding_not_in_flight(position)
 
 
 QUANTITIES = st.decimals(-3, 3, places=9).filter(bool)

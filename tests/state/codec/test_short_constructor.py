@@ -14,6 +14,7 @@ from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.position.balance_totals import BalanceUpdatesById
 from tradeexecutor.state.position_internal_share_price import PositionInternalSharePriceState
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
+from tradeexecutor.state.trade.pricing import TradePricing
 from tradeexecutor.state.trade.totals import TradesById
 
 AT = datetime.datetime(2024, 1, 1)
@@ -42,6 +43,7 @@ POSITION: dict[str, Any] = {
     "last_reserve_price": 1.0,
     "reserve_currency": USDC,
 }
+PRICING: dict[str, Any] = {"price": 101.0, "mid_price": 100.0, "lp_fee": [1.0], "pair_fee": [0.01], "side": True}
 SHARES: dict[str, Any] = {
     "current_share_price": 1.0,
     "total_supply": 2.0,
@@ -54,7 +56,12 @@ SHARES: dict[str, Any] = {
 
 @pytest.mark.parametrize(
     ("cls", "values"),
-    [(TradeExecution, TRADE), (TradingPosition, POSITION), (PositionInternalSharePriceState, SHARES)],
+    [
+        (TradeExecution, TRADE),
+        (TradingPosition, POSITION),
+        (PositionInternalSharePriceState, SHARES),
+        (TradePricing, PRICING),
+    ],
 )
 def test_every_field_is_that_of_the_constructor(cls: Any, values: dict[str, Any]) -> None:
     make = make_short_constructor(cls, list(values), InvalidValue)
@@ -99,3 +106,13 @@ def test_values_that_the_constructor_refuses_are_refused(name: str, value: Any) 
     with pytest.raises(InvalidTrade) as refused:
         make(*wrong.values())
     assert str(refused.value) == str(expected.value)
+
+
+def test_a_frozen_record_is_frozen_and_equal() -> None:
+    make = make_short_constructor(TradePricing, list(PRICING), InvalidValue)
+    made = make(*PRICING.values())
+    assert made == TradePricing(**PRICING)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        made.price = 1.0
+    with pytest.raises(InvalidValue, match="below the mid price"):
+        make(*(PRICING | {"price": 99.0}).values())

@@ -10,7 +10,7 @@ from tradeexecutor.state.blockchain_transaction import BlockchainTransaction
 from tradeexecutor.state.booking.treasury import EventOrigin, redeem_in_kind
 from tradeexecutor.state.errors import NotEnoughMoney, NotEnoughTokens
 from tradeexecutor.state.identifier import TradingPairIdentifier
-from tradeexecutor.state.position.holdings import get_uncommitted_holding
+from tradeexecutor.state.position.holdings import check_sold, get_uncommitted_holding
 from tradeexecutor.state.repair.reported_outcome import ReportedOutcome, reconfirm_trade
 from tradeexecutor.state.state.impossible_balances import find_impossible_balances
 from tradeexecutor.state.trade import TradeExecution, TradeFlag
@@ -185,3 +185,45 @@ def test_a_reserve_below_zero_is_found():
     assert [str(item) for item in find_impossible_balances(state)] == [
         "the cash is -1 USDC, and cannot be less than nothing"
     ]
+
+
+# --- What is left
+
+
+@pytest.mark.parametrize("quantity", ["-10", "-9.9999999999999999999", "-4", "-10.0000000001"])
+def test_what_is_left_after_a_sale_is_the_quantity_of_the_position_after_it(quantity: str):
+    trader = make_trader()
+    position = trader.state.portfolio.open_positions[1]
+    trade = send(trader, trader.plan(WETH_USDC, quantity, 100.0)[1])
+    left = check_sold(position, trade, trade.planned_quantity)
+    trader.complete(trade)
+    assert left == position.get_quantity()
+    assert position.is_closed() is (abs(left) < Decimal("1E-7"))
+
+
+def test_a_position_that_is_sold_while_another_sale_is_in_flight_stays_open():
+    trader = make_trader()
+    position = trader.state.portfolio.open_positions[1]
+    first = send(trader, trader.plan(WETH_USDC, "-6", 100.0)[1])
+    send(trader, trader.plan(WETH_USDC, "-4", 100.0)[1])
+    first.planned_quantity = Decimal(-10)  # an edit by hand: it sold more than planned
+    trader.complete(first)
+    assert position.get_quantity() == 0
+    assert position.is_open(), "the capital of the other sale would be missing"
+    assert position.can_be_closed()
+
+
+@pytest.mark.parametrize("edit", ["executed_quantity", "repaired_at", "failed_at"])
+def test_the_start_of_a_sale_notices_an_edit_of_the_buy(edit: str):
+    trader = make_trader()
+    position = trader.state.portfolio.open_positions[1]
+    buy = position.trades[1]
+    _, trade = trader.plan(WETH_USDC, "-10", 100.0)
+    if edit == "executed_quantity":
+        buy.executed_quantity = Decimal(9)
+    elif edit == "repaired_at":
+        buy.repaired_at = buy.executed_at
+    else:
+        buy.failed_at, buy.executed_at = buy.executed_at, None
+    with pytest.raises(NotEnoughTokens, match="is left by what is under way"):
+        trader.start(trade)

@@ -2,6 +2,7 @@
 
 import datetime
 import inspect
+import math
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -11,11 +12,12 @@ import pytest
 
 from tests.kit.every_kind_trader import Driver
 from tests.kit.trader import CREDIT, SHORT, T0, USDC, WETH_USDC, Trader, new_state
-from tradeexecutor.state.errors import InvalidTrade, PositionNotFound
+from tradeexecutor.state.errors import InvalidTrade, InvalidValue, PositionNotFound
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.state import State
 from tradeexecutor.state.trade import TradeExecution, TradeFlag, TradeType
 from tradeexecutor.state.trade.request import TradeRequest
+from tradeexecutor.state.types import accept_unknown_enum_values
 
 D = Decimal
 
@@ -211,3 +213,52 @@ def test_pending_has_no_effect_and_is_reported_to_the_caller():
         trader.state.portfolio.create_trade(
             T0, WETH_USDC, D(1), None, 2000.0, TradeType.rebalance, USDC, 1.0, pending=True
         )
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"quantity": None, "reserve": D(-5)}, "trade #1 planned reserve is negative: -5"),
+        ({"quantity": D(10**-19)}, "trade #1 has no quantity"),
+        ({"quantity": D(-(10**-19))}, "trade #1 has no quantity"),
+        ({"quantity": D(0)}, "trade #1 has no quantity"),
+        ({"quantity": D("NaN")}, "the amount of a trade must be a finite Decimal, got Decimal"),
+        ({"quantity": D("1E+80"), "assumed_price": 1e80}, "TradeExecution.planned_reserve is "),
+        ({"quantity": None, "reserve": D("1E+80"), "assumed_price": 1e-80}, "TradeExecution.planned_quantity is "),
+        ({"assumed_price": math.inf}, "the price of a trade must be a positive float"),
+        ({"slippage_tolerance": 0.5}, "slippage tolerance of trade #1 must be below"),
+        ({"pair_fee": math.nan}, "trade #1 was given nan"),
+        ({"lp_fees_estimated": math.nan}, "trade #1 was given nan"),
+        ({"lp_fees_estimated": 1e91}, "trade #1 was given 1e[+]91"),
+        ({"planned_mid_price": True}, "trade #1 was given True"),
+    ],
+)
+def test_a_plan_is_refused_for_every_value_that_its_trade_would_refuse(changes: dict[str, Any], message: str):
+    state = new_state()
+    with pytest.raises(InvalidTrade, match=message):
+        state.request_trade(make_request(**changes))
+    assert state.portfolio.open_positions == {}
+    assert state.portfolio.next_trade_id == 1
+
+
+@pytest.mark.parametrize("name", ["assumed_price", "reserve_currency_price"])
+def test_a_new_position_with_a_negative_price_is_refused(name: str):
+    state = new_state()
+    with pytest.raises(InvalidValue, match="position #1 prices must not be negative"):
+        state.request_trade(make_request(**{name: -1.0}))
+
+
+def test_a_position_refuses_a_trade_without_an_id():
+    state = new_state()
+    position, _, _ = state.request_trade(make_request())
+    with pytest.raises(InvalidTrade, match="trade id must be positive, got 0"):
+        position.plan_trade(make_request(), 0)
+
+
+def test_a_flag_that_only_a_newer_version_knows_can_be_planned_again():
+    with accept_unknown_enum_values():
+        flag = TradeFlag("of_the_future")
+    _, trade, _ = new_state().request_trade(make_request(flags={flag}))
+    assert trade.flags == {flag, TradeFlag.open}
+    with pytest.raises(InvalidTrade, match="flags must be a set of TradeFlag"):
+        make_request(flags={"open"})

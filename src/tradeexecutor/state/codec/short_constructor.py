@@ -46,7 +46,7 @@ def make_short_constructor(
     namespace: dict[str, Any] = {"cls": cls, "new": object.__new__, "bounded": require_bounded}
     namespace |= {"refuse_values": refuse_values, "error": error}
     lines = [f"def make({', '.join(names)}):", "    o = new(cls)"]
-    is_frozen = cls.__dataclass_params__.frozen  # pyright: ignore[reportAttributeAccessIssue]  # a data class
+    is_frozen = cls.__setattr__ is not object.__setattr__
     for field in dataclasses.fields(cls):  # pyright: ignore[reportArgumentType]  # every caller passes a data class
         slot, value = slots.get(field.name, field.name), _get_value(field, names, namespace)
         if is_frozen:

@@ -46,7 +46,13 @@ def move_capital_from_reserves_to_spot_trade(
 
 
 def allocate_cash(portfolio: PortfolioFields, trade: TradeExecution, *, underflow_check: bool) -> None:
-    """Do what `move_capital_from_reserves_to_spot_trade` does, for the owner of the portfolio."""
+    """Do what `move_capital_from_reserves_to_spot_trade` does, for the owner of the portfolio.
+
+    Raises
+    ------
+    InvalidTrade, ReserveMissing, NotEnoughMoney
+        As there.
+    """
     if trade.pair.kind in TOKEN_TRADE_KINDS:
         quantity = trade._planned_quantity
         if quantity <= ZERO_DECIMAL:

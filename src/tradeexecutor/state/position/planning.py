@@ -31,7 +31,7 @@ from tradeexecutor.state.trade.planned_amounts import (
 )
 from tradeexecutor.state.types import USDollarAmount
 
-_REPAIR = TradeType.repair
+_REPAIR, _CLOSE = TradeType.repair, TradeFlag.close
 
 #: The fields that planning a trade sets.
 _PLANNED_FIELDS = (
@@ -70,12 +70,7 @@ def plan_trade(
 ) -> TradeExecution:
     """Return the planned trade for a request on this position, without adding it.
 
-    Parameters
-    ----------
-    trade_id
-        Id of the new trade.
-    portfolio_value_at_creation
-        Total equity of the portfolio, USD; recorded on the trade.
+    The trade records the total equity of the portfolio, USD, if it is given.
 
     Raises
     ------
@@ -85,14 +80,13 @@ def plan_trade(
     _check_request(position, request, trade_id)
     flags: set[TradeFlag] = set() if request.flags is None else request.flags.copy()
     if request.closing:
-        flags.add(TradeFlag.close)
+        flags.add(_CLOSE)
     kind = position.pair.kind
     has_loan = kind in LOAN_KINDS
-    loan: Loan | None = None
+    loan = _get_loan_to_plan_on(position, request.strategy_cycle_at) if has_loan else None
     consumption, allocation = request.planned_collateral_consumption, request.planned_collateral_allocation
     lp_fees = request.lp_fees_estimated
     if has_loan:
-        loan = _get_loan_to_plan_on(position, request.strategy_cycle_at)
         amounts = _plan_loan_amounts(position, loan, request)
         quantity, reserve = amounts.quantity, amounts.reserve
         consumption, allocation = amounts.consumption, amounts.allocation
