@@ -92,13 +92,18 @@ def check_decision(
     if not isinstance(trades, list):
         raise InvalidDecision(f"decide_trades must return a list of trades, not {type(trades).__name__}", cycle, ts)
     seen: set[int] = set()
+    following = state.portfolio.next_trade_id
+    forgotten = following - first_new_trade
     to_execute: list[TradeExecution] = []
     for trade in trades:  # pyright: ignore[reportUnknownVariableType]
         if not isinstance(trade, TradeExecution):
             raise InvalidDecision(f"decide_trades returned {trade!r} among the trades", cycle, ts)
-        if trade.trade_id in seen:
+        number = trade.trade_id
+        if number in seen:
             raise InvalidDecision(f"decide_trades returned {trade} twice", cycle, ts)
-        seen.add(trade.trade_id)
+        seen.add(number)
+        if first_new_trade <= number < following:
+            forgotten -= 1
         if trade.expired_at == ts:
             continue  # a later order of the same decision has replaced it
         if not trade.is_planned():
@@ -107,9 +112,8 @@ def check_decision(
             to_execute.append(trade)
         elif not _waits(state, trade):
             raise InvalidDecision(f"{trade} has the status of a resting order, but no trigger", cycle, ts)
-    forgotten = {number for number in range(first_new_trade, state.portfolio.next_trade_id) if number not in seen}
     if forgotten:
-        _refuse_forgotten(state, cycle, ts, forgotten)
+        _refuse_forgotten(state, cycle, ts, set(range(first_new_trade, following)) - seen)
     return to_execute
 
 

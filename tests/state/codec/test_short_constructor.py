@@ -113,6 +113,6 @@ def test_a_frozen_record_is_frozen_and_equal() -> None:
     made = make(*PRICING.values())
     assert made == TradePricing(**PRICING)
     with pytest.raises(dataclasses.FrozenInstanceError):
-        made.price = 1.0
+        made.price = 1.0  # pyright: ignore[reportAttributeAccessIssue]
     with pytest.raises(InvalidValue, match="below the mid price"):
         make(*(PRICING | {"price": 99.0}).values())

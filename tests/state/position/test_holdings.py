@@ -197,6 +197,7 @@ def test_what_is_left_after_a_sale_is_the_quantity_of_the_position_after_it(quan
     trade = send(trader, trader.plan(WETH_USDC, quantity, 100.0)[1])
     left = check_sold(position, trade, trade.planned_quantity)
     trader.complete(trade)
+    assert left is not None
     assert left == position.get_quantity()
     assert position.is_closed() is (abs(left) < Decimal("1E-7"))
 
