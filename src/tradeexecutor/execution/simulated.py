@@ -151,14 +151,14 @@ class SimulatedExecution(ExecutionModel):
                 continue
             self._execute_one(ts, state, trade, triggered=triggered or rebroadcast)
             executed.append(trade)
-        freezable = [trade for trade in executed if not trade.pair.is_cctp_bridge()]
-        succeeded, failed = freeze_position_on_failed_trade(ts, state, freezable)
+        failed = [trade for trade in executed if trade.is_failed()]
+        if failed:
+            executed = [trade for trade in executed if not trade.is_failed()]
+            freezable = [trade for trade in failed if not trade.pair.is_cctp_bridge()]
+            freeze_position_on_failed_trade(ts, state, freezable)
         if trades:
             self.check_balances(state)
-        if len(freezable) < len(executed):
-            succeeded = [trade for trade in executed if not trade.is_failed()]
-            failed = [trade for trade in executed if trade.is_failed()]
-        return ExecutionReport(succeeded, failed)
+        return ExecutionReport(executed, failed)
 
     def find_rebroadcast_obstacle(self, state: State, trade: TradeExecution) -> str | None:
         """Return why a failed trade cannot be tried again; None when it can be."""
