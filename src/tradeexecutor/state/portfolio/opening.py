@@ -244,12 +244,11 @@ def request_trade(
                 f"cannot trade {planned} {pair.base.token_symbol}: at or below the dust limit {dust}", planned, dust
             )
     if request.trade_type is not _REPAIR:
-        if is_sell:
-            check_planned_sell(position, trade, quantity)
+        left = check_planned_sell(position, trade, quantity) if is_sell else None
         assert trade.flags is not None, "plan_trade sets them"
         if created:
             trade.flags.add(_OPEN)
-        elif is_sell and _sells_the_rest(position, trade, quantity):
+        elif is_sell and _sells_the_rest(position, trade, left):
             trade.flags.add(_CLOSE)
     # Nothing below can fail.
     if created:
@@ -273,15 +272,15 @@ def calculate_equity_for_plan(portfolio: PortfolioFields, planned_at: datetime.d
     return calculate_total_equity(portfolio)
 
 
-def _sells_the_rest(position: TradingPosition, trade: TradeExecution, quantity: Decimal | None) -> bool:
-    """Return True if a new sell sells all that is left of its position; `quantity` is that of `get_settled_quantity`.
+def _sells_the_rest(position: TradingPosition, trade: TradeExecution, left: Decimal | None) -> bool:
+    """Return True if a new sell sells all that is left of its position; `left` is the result of `check_planned_sell`.
 
     Leveraged positions are closed only by a request that says so; orders with a trigger have the flags of theirs.
     """
     if position.pair.kind in LEVERAGE_KINDS or (trade.flags and _TRIGGERED in trade.flags):
         return False
-    available = position.get_available_trading_quantity() if quantity is None else quantity
-    left = available + trade._planned_quantity
+    if left is None:
+        left = position.get_available_trading_quantity() + trade._planned_quantity
     return not left or abs(left) <= get_close_epsilon_for_pair(position.pair)
 
 
@@ -313,13 +312,13 @@ def _find_position_to_trade(
         if position.pair is pair or position.pair == pair:
             # Orders that wait for a trigger are planned, too, but they may never close the position.
             quantity = get_settled_quantity(position)
-            closing = (
-                quantity is None
-                and position.has_planned_trades()
-                and abs(position.get_available_trading_quantity()) < get_dust_epsilon_for_pair(pair)
-            )
-            if not closing:
+            if quantity is not None:
                 return position, quantity
+            closing = position.has_planned_trades() and abs(
+                position.get_available_trading_quantity()
+            ) < get_dust_epsilon_for_pair(pair)
+            if not closing:
+                return position, None
     return None, None
 
 

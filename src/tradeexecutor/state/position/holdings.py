@@ -123,25 +123,32 @@ def get_raw_unit(asset: AssetIdentifier) -> Decimal:
 # --- Checks
 
 
-def check_planned_sell(position: PositionFields, trade: TradeExecution, quantity: Decimal | None) -> None:
+def check_planned_sell(position: PositionFields, trade: TradeExecution, quantity: Decimal | None) -> Decimal | None:
     """Raise `NotEnoughTokens` if a new trade sells more than the position can give.
 
     Parameters
     ----------
     quantity
         Result of `get_settled_quantity`, base token units.
+
+    Returns
+    -------
+    Decimal or None
+        The quantity to trade with that the new trade leaves, base token units, if nothing else is planned or under way;
+        None if it is not known.
     """
-    if position.pair.kind not in KINDS_OF_HELD_TOKENS or (trade.flags and _TRIGGERED in trade.flags):
-        return
-    if position.pair.kind is _CCTP_BRIDGE and trade.flags and _CLOSE in trade.flags:
-        return  # it also sends what planned sales on the other chain will bring; its start is checked
-    needed = -trade._planned_quantity
-    if quantity is None:
-        left = get_uncommitted_holding(position)
-    else:  # nothing is planned or under way
-        left = quantity if position.pair.kind is not _CCTP_BRIDGE else quantity - position.bridge_capital_allocated
-    if needed > left:
-        _require(position, trade, left, needed, "is left by what is planned and under way")
+    kind, flags = position.pair.kind, trade.flags
+    if kind not in KINDS_OF_HELD_TOKENS or (flags and _TRIGGERED in flags):
+        return None
+    if kind is _CCTP_BRIDGE and flags and _CLOSE in flags:
+        return None  # it also sends what planned sales on the other chain will bring; its start is checked
+    available = get_uncommitted_holding(position) if quantity is None else quantity
+    if kind is _CCTP_BRIDGE and quantity is not None:
+        available -= position.bridge_capital_allocated
+    left = available + trade._planned_quantity
+    if left < ZERO_DECIMAL:
+        _require(position, trade, available, -trade._planned_quantity, "is left by what is planned and under way")
+    return None if quantity is None or kind is _CCTP_BRIDGE else left
 
 
 def check_started_sell(position: PositionFields, trade: TradeExecution) -> None:

@@ -152,9 +152,10 @@ def _check_request(position: PositionFields, request: TradeRequest, trade_id: in
         and type(mid_price) is float
         and type(fee) is float
         and type(reserve_price) is float
-        and 0.0 <= mid_price <= MAX_NUMBER
-        and 0.0 <= fee <= MAX_NUMBER
-        and 0.0 <= reserve_price <= MAX_NUMBER
+        and mid_price >= 0.0
+        and fee >= 0.0
+        and reserve_price >= 0.0
+        and mid_price + fee + reserve_price <= MAX_NUMBER  # so each of them is
     ):  # the usual values need no call
         numbers = (mid_price, fee, lp_fees, request.leverage, reserve_price)
         require_finite_numbers("trade", trade_id, InvalidTrade, *numbers)

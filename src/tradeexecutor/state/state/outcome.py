@@ -185,8 +185,9 @@ def _check(position: TradingPosition, trade: TradeExecution, fill: Fill, *, has_
         fill.cost_of_gas is None
         and type(lp_fees) is float
         and type(token_price) is float
-        and 0.0 <= lp_fees <= MAX_NUMBER
-        and 0.0 <= token_price <= MAX_NUMBER
+        and lp_fees >= 0.0
+        and token_price >= 0.0
+        and lp_fees + token_price <= MAX_NUMBER  # so both are
     ):
         require_finite_numbers("trade", trade.trade_id, InvalidTrade, lp_fees, token_price, fill.cost_of_gas)
     if trade.trade_type is _REPAIR:
