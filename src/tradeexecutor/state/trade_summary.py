@@ -63,19 +63,29 @@ _MANY, _SHORT = 10_000_000, 0.1
 
 def _complete(summary: Any, seconds: float | None) -> None:
     """Set the computed figures of a summary whose duration is given in seconds."""
-    total = summary.total_positions = summary.won + summary.lost + summary.zero_loss + summary.delta_neutral
-    summary.win_percent = _ratio(summary.won, total)
-    summary.lost_percent = _ratio(summary.lost, total)
-    summary.delta_neutral_percent = _ratio(summary.delta_neutral, total)
-    summary.all_stop_loss_percent = _ratio(summary.stop_losses, total)
-    summary.lost_stop_loss_percent = _ratio(summary.stop_losses, summary.lost)
-    summary.all_take_profit_percent = _ratio(summary.take_profits, total)
-    summary.won_take_profit_percent = _ratio(summary.take_profits, summary.won)
+    # It runs for every sample of a file, so that a ratio which has no value in most of them takes no call.
+    won, lost, stop_losses, take_profits = summary.won, summary.lost, summary.stop_losses, summary.take_profits
+    total = summary.total_positions = won + lost + summary.zero_loss + summary.delta_neutral
+    if total:
+        summary.win_percent, summary.lost_percent = won / total, lost / total
+        summary.delta_neutral_percent = summary.delta_neutral / total
+    else:
+        summary.win_percent = summary.lost_percent = summary.delta_neutral_percent = None
+    summary.all_stop_loss_percent = _ratio(stop_losses, total)
+    summary.lost_stop_loss_percent = _ratio(stop_losses, lost)
+    summary.all_take_profit_percent = _ratio(take_profits, total)
+    summary.won_take_profit_percent = _ratio(take_profits, won)
     summary.average_net_profit = _ratio(summary.realised_profit, total)
-    summary.winning_stop_losses_percent = _ratio(summary.winning_stop_losses, summary.stop_losses)
-    summary.losing_stop_losses_percent = _ratio(summary.losing_stop_losses, summary.stop_losses)
-    summary.winning_take_profits_percent = _ratio(summary.winning_take_profits, summary.take_profits)
-    summary.losing_take_profits_percent = _ratio(summary.losing_take_profits, summary.take_profits)
+    if stop_losses:
+        summary.winning_stop_losses_percent = _ratio(summary.winning_stop_losses, stop_losses)
+        summary.losing_stop_losses_percent = _ratio(summary.losing_stop_losses, stop_losses)
+    else:
+        summary.winning_stop_losses_percent = summary.losing_stop_losses_percent = None
+    if take_profits:
+        summary.winning_take_profits_percent = _ratio(summary.winning_take_profits, take_profits)
+        summary.losing_take_profits_percent = _ratio(summary.losing_take_profits, take_profits)
+    else:
+        summary.winning_take_profits_percent = summary.losing_take_profits_percent = None
     summary.end_value, summary.return_percent, summary.annualised_return_percent = _get_returns(summary, seconds)
     summary.average_position_frequency = total / (seconds / 86_400) if seconds else 0.0
 

@@ -58,13 +58,25 @@ _LEAVES: dict[Any, Any] = {
     Duration: typing.Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)],
 }
 
+#: The same for values that are written as they were read: times in whole seconds, and Decimals without zeros in front
+#: and without an exponent. Most series have only such ones, so that a save need not look at them.
+_WRITTEN_LEAVES: dict[Any, Any] = _LEAVES | {
+    Decimal: typing.Annotated[
+        str,
+        msgspec.Meta(
+            pattern=r"\A-?([1-9][0-9]{0,59}(\.[0-9]{1,60})?|0(\.(0{0,5}[1-9][0-9]{0,54}|0{1,6}))?)\Z",
+        ),
+    ],
+    UTCDatetime: typing.Annotated[int, _TIME_BOUNDS],
+}
+
 
 def _get_time_form(seconds: float) -> float:
-    return int(seconds) if seconds.is_integer() else encode_time(from_epoch(seconds))
+    return encode_time(from_epoch(seconds))
 
 
 def _get_duration_form(seconds: float) -> float:
-    return seconds if seconds.is_integer() else to_seconds(from_seconds(seconds))
+    return to_seconds(from_seconds(seconds))
 
 
 def _get_decimal_form(text: str) -> str:
@@ -72,7 +84,15 @@ def _get_decimal_form(text: str) -> str:
 
 
 def _get_forms(values: list[Any], get_form: Callable[[Any], Any]) -> list[Any]:
-    return [value if value is None or type(value) is int else get_form(value) for value in values]
+    """Return the forms of values, computed once for equal ones: most occur in many samples."""
+    forms: dict[Any, Any] = {value: None if value is None else get_form(value) for value in set(values)}
+    return [*map(forms.__getitem__, values)]
+
+
+def _get_forms_of_one_type(values: list[Any], get_form: Callable[[Any], Any]) -> list[Any]:
+    """Return the forms of values, which have the type of the values; `values` itself if none is different."""
+    forms = _get_forms(values, get_form)
+    return values if forms == values else forms
 
 
 def _get_time_forms(times: list[Any]) -> list[Any]:
@@ -88,12 +108,12 @@ def _get_time_forms(times: list[Any]) -> list[Any]:
 #: Functions that return the data of many values as a save writes it, by the declared type; other types are written as
 #: they are.
 _CANONICAL_FORMS: dict[Any, Callable[[list[Any]], list[Any]]] = {
-    Decimal: functools.partial(_get_forms, get_form=_get_decimal_form),
+    Decimal: functools.partial(_get_forms_of_one_type, get_form=_get_decimal_form),
     UTCDatetime: _get_time_forms,
-    Duration: functools.partial(_get_forms, get_form=_get_duration_form),
+    Duration: functools.partial(_get_forms_of_one_type, get_form=_get_duration_form),
 }
 
-#: Types whose values are written as they are: times in whole seconds.
+#: Types of a field whose values are not changed: times in whole seconds.
 _UNCHANGED_TYPES = frozenset({int, type(None)})
 
 #: Held while the objects of a series are built, so that all threads get the same ones.
@@ -176,8 +196,9 @@ def _list_rows(rows: Any) -> list[Any]:
 def _make_canonical(rows: list[Any], layout: _Layout) -> None:
     for name, read, get_forms in layout.forms:
         values = list(map(read, rows))
-        if not _UNCHANGED_TYPES.issuperset(map(type, values)):
-            for row, form in zip(rows, get_forms(values), strict=True):
+        forms = values if _UNCHANGED_TYPES.issuperset(map(type, values)) else get_forms(values)
+        if forms is not values:
+            for row, form in zip(rows, forms, strict=True):
                 setattr(row, name, form)
     for name, inner in layout.inner.items():
         _make_canonical([value for row in rows if (value := getattr(row, name)) is not None], inner)
@@ -256,20 +277,18 @@ def parse_series(text: bytes, hint: Any) -> tuple[DeferredSeries, int] | None:
         first: Any = json.JSONDecoder().raw_decode(head)[0]
     except (ValueError, RecursionError):
         return None
-    found = _find_decoder(hint, *_describe(first))
-    if found is None:
-        return None
-    layout, decoder = found
-    try:
-        rows = decoder.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    colons = _count_colons(_list_rows(rows), layout)
-    if colons is None:
-        return None
-    if isinstance(rows, dict):
-        colons += len(cast(dict[int, Any], rows))
-    return DeferredSeries(rows, layout, hint), colons
+    for layout, decoder in _find_decoders(hint, *_describe(first)):
+        try:
+            rows = decoder.decode(text)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            continue
+        colons = _count_colons(_list_rows(rows), layout)
+        if colons is None:
+            return None
+        if isinstance(rows, dict):
+            colons += len(cast(dict[int, Any], rows))
+        return DeferredSeries(rows, layout, hint), colons
+    return None
 
 
 def _describe(record: dict[str, Any]) -> tuple[frozenset[str], tuple[tuple[str, frozenset[str]], ...]]:
@@ -294,20 +313,25 @@ def _count_colons(rows: list[Any], layout: _Layout) -> int | None:
 
 
 @functools.lru_cache(maxsize=64)
-def _find_decoder(
+def _find_decoders(
     hint: Any, keys: frozenset[str], inner: tuple[tuple[str, frozenset[str]], ...]
-) -> "tuple[_Layout, msgspec.json.Decoder[Any]] | None":
+) -> "list[tuple[_Layout, msgspec.json.Decoder[Any]]]":
+    """Return decoders of a series whose records have certain keys; the first one takes values as they are written."""
     is_table = typing.get_origin(hint) is dict
     series = typing.get_args(hint)[1] if is_table else hint
+    found: list[tuple[_Layout, msgspec.json.Decoder[Any]]] = []
     with EXAMINING_CLASSES:
-        layout = _make_layout(typing.get_args(series)[0], keys, dict(inner))
-        if layout is None:
-            return None
-        rows: Any = limit_entries(list[layout.twin])
-        return layout, msgspec.json.Decoder(limit_entries(dict[int, rows]) if is_table else rows)
+        for leaves in (_WRITTEN_LEAVES, _LEAVES):
+            layout = _make_layout(typing.get_args(series)[0], keys, dict(inner), leaves)
+            if layout is not None:
+                rows: Any = limit_entries(list[layout.twin])
+                found.append((layout, msgspec.json.Decoder(limit_entries(dict[int, rows]) if is_table else rows)))
+    return found
 
 
-def _make_layout(cls: type, keys: frozenset[str], inner: dict[str, frozenset[str]]) -> _Layout | None:
+def _make_layout(
+    cls: type, keys: frozenset[str], inner: dict[str, frozenset[str]], leaves: dict[Any, Any]
+) -> _Layout | None:
     """Return the layout of objects of a class that have certain keys; None if there is none."""
     hints = field_types(cls)
     defaults = {field.name: field.default for field in dataclasses.fields(cls)}
@@ -315,9 +339,9 @@ def _make_layout(cls: type, keys: frozenset[str], inner: dict[str, frozenset[str
     fields: list[Any] = []
     for name, optional_hint in hints.items():
         hint = strip_optional(optional_hint)
-        twin: Any = _LEAVES.get(hint)
+        twin: Any = leaves.get(hint)
         if name in inner and dataclasses.is_dataclass(hint):
-            layout = _make_layout(cast(type, hint), inner[name], {})
+            layout = _make_layout(cast(type, hint), inner[name], {}, leaves)
             if layout is None:
                 return None
             layouts[name] = layout
@@ -335,8 +359,9 @@ def _make_layout(cls: type, keys: frozenset[str], inner: dict[str, frozenset[str
         return None
     forms = [
         (name, operator.attrgetter(name), get_forms)
-        for name, hint in hints.items()
-        if (get_forms := _CANONICAL_FORMS.get(strip_optional(hint)))
+        for name, optional_hint in hints.items()
+        if (get_forms := _CANONICAL_FORMS.get(hint := strip_optional(optional_hint)))
+        and (leaves is _LEAVES or _WRITTEN_LEAVES[hint] is _LEAVES[hint])
     ]
     return _Layout(
         msgspec.defstruct(cls.__name__, fields, kw_only=True, forbid_unknown_fields=True, gc=False),
