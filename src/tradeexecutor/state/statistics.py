@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from tradeexecutor.state.codec.bounds import check_values
 from tradeexecutor.state.codec.codec import Serialisable, TextKeeper
-from tradeexecutor.state.codec.deferred_series import PrintedSeries, defer_fields
+from tradeexecutor.state.codec.deferred_fields import defer_fields
+from tradeexecutor.state.codec.deferred_series import PrintedSeries
 from tradeexecutor.state.codec.kept_groups import KEEP_TEXTS, KeptGroups
 from tradeexecutor.state.codec.packed_tables import PackedList
 from tradeexecutor.state.errors import InvalidValue, NotAvailable

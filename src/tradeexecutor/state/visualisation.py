@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tradeexecutor.accounting.values import require_naive_utc
 from tradeexecutor.state.codec.bounds import check_values
 from tradeexecutor.state.codec.codec import OpenAttributes, Serialisable, TextKeeper
+from tradeexecutor.state.codec.deferred_fields import defer_fields
 from tradeexecutor.state.codec.kept_groups import KEEP_TEXTS
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import InvalidValue, NotAvailable
@@ -139,9 +140,17 @@ class Plot(Serialisable):
         return [(_from_second(second), value) for second, value in sorted(self.points.items())]
 
 
+def _keep_table(table: dict[Any, Any]) -> dict[Any, Any]:
+    return table
+
+
+@defer_fields(calculations=_keep_table, discardable_data=_keep_table)
 @dataclass(slots=True)
 class Visualisation(TextKeeper, OpenAttributes):
-    """Messages, calculations and plots of a strategy."""
+    """Messages, calculations and plots of a strategy.
+
+    Large diagnostics of a file stay text until they are read.
+    """
 
     #: Messages of the strategy about its decisions: epoch second -> texts.
     messages: dict[int, list[str]] = field(default_factory=new_dict, metadata=KEEP_TEXTS)

@@ -58,6 +58,7 @@ __all__ = [
     "is_plain_and_flat",
     "limit_entries",
     "print_checked",
+    "print_free_data",
     "print_plain_data",
 ]
 
@@ -149,11 +150,22 @@ def free_data_is_checked() -> Generator[None]:
 
 def print_checked(values: list[Any]) -> bytes | None:
     """Return the JSON text of free-form data; None if it is not certain that each value is within the bounds."""
+    return _print_in_probe(values, orjson.OPT_STRICT_INTEGER)
+
+
+def print_free_data(tree: Any) -> bytes | None:
+    """Return the JSON text of parsed JSON; None if it is not certain that it is within the bounds."""
+    text = _print_in_probe(tree, orjson.OPT_STRICT_INTEGER)
+    return None if text is None else text[_PROBE_MARGIN:-_PROBE_MARGIN]
+
+
+def _print_in_probe(tree: Any, option: int) -> bytes | None:
+    """Return the JSON text of data inside the lists of the probe; None if it is not certain that it is in bounds."""
     if is_memory_limited():
         return None
-    _probe.cell[0] = values
+    _probe.cell[0] = tree
     try:
-        text = orjson.dumps(_probe.whole, option=orjson.OPT_STRICT_INTEGER)
+        text = orjson.dumps(_probe.whole, option=option)
     except TypeError:
         return None
     finally:
@@ -181,18 +193,8 @@ def print_plain_data(tree: Any) -> bytes | None:
         None if the data may be anything else. Reading the text gives equal data of the same types, with lists for
         tuples.
     """
-    if is_memory_limited():
-        return None
-    _probe.cell[0] = tree
-    try:
-        text = orjson.dumps(_probe.whole, option=_ONLY_PLAIN)
-    except TypeError:
-        return None
-    finally:
-        _probe.cell[0] = None
-    if len(text) > MAX_TEXT_LENGTH:
-        return None
-    return text[_PROBE_MARGIN:-_PROBE_MARGIN] if _consists_of_plain_values(tree) else None
+    text = _print_in_probe(tree, _ONLY_PLAIN)
+    return text[_PROBE_MARGIN:-_PROBE_MARGIN] if text is not None and _consists_of_plain_values(tree) else None
 
 
 #: Entries of a dictionary up to which looking at all values is faster than printing it.

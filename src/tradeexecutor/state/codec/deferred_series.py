@@ -18,11 +18,10 @@ import dataclasses
 import functools
 import json
 import operator
-import threading
 import typing
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, cast
 
 import msgspec
 import orjson
@@ -30,13 +29,12 @@ import orjson
 from tradeexecutor.state.codec.annotations import field_types, is_optional, strip_optional
 from tradeexecutor.state.codec.bounds import BoundedInt, limit_entries
 from tradeexecutor.state.codec.decoding import EXAMINING_CLASSES, convert
+from tradeexecutor.state.codec.deferred_fields import BUILDING, Deferred
 from tradeexecutor.state.codec.encoded_values import encode_decimal
 from tradeexecutor.state.codec.gc_pause import pause_garbage_collection
 from tradeexecutor.state.types import Duration, UTCDatetime, encode_time, from_epoch, from_seconds, to_seconds
 
-__all__ = ["MAX_FIGURE", "DeferredSeries", "PrintedSeries", "defer_fields", "parse_series"]
-
-T = TypeVar("T", bound=type)
+__all__ = ["MAX_FIGURE", "DeferredSeries", "PrintedSeries", "parse_series"]
 
 #: Bytes of a series from which it is deferred. The check of a shorter one would take longer than its conversion.
 _LEAST_SIZE = 1 << 14
@@ -116,9 +114,6 @@ _CANONICAL_FORMS: dict[Any, Callable[[list[Any]], list[Any]]] = {
 #: Types of a field whose values are not changed: times in whole seconds.
 _UNCHANGED_TYPES = frozenset({int, type(None)})
 
-#: Held while the objects of a series are built, so that all threads get the same ones.
-_building = threading.RLock()
-
 
 class _Layout(NamedTuple):
     """The records of one class that have the same keys."""
@@ -136,8 +131,8 @@ class _Layout(NamedTuple):
     forms: list[tuple[str, Callable[[Any], Any], Callable[[list[Any]], list[Any]]]]
 
 
-class DeferredSeries:
-    """Checked plain data of a field."""
+class DeferredSeries(Deferred):
+    """Checked plain data of a field with samples."""
 
     __slots__ = ("_hint", "_is_canonical", "_layout", "_rows")
 
@@ -161,7 +156,7 @@ class DeferredSeries:
         return msgspec.json.encode(self._get_canonical_rows())
 
     def _get_canonical_rows(self) -> Any:
-        with _building:
+        with BUILDING:
             if not self._is_canonical:
                 _make_canonical(_list_rows(self._rows), self._layout)
                 self._is_canonical = True
@@ -205,49 +200,6 @@ def _make_canonical(rows: list[Any], layout: _Layout) -> None:
     if layout.complete_plain is not None:
         for row in rows:
             layout.complete_plain(row)
-
-
-# --- Fields
-
-
-def defer_fields(**make_container: Callable[[Any], Any]) -> Callable[[T], T]:
-    """Make fields of a data class with slots accept a `DeferredSeries`, whose objects are built when the field is read.
-
-    Parameters
-    ----------
-    make_container
-        Field -> function that makes the value of the field of the list or dictionary that was read.
-    """
-
-    def decorate(cls: T) -> T:
-        record: Any = cls
-        for name, make in make_container.items():
-            slot = f"_{name}"
-            descriptor = cls.__dict__[name]
-            setattr(cls, slot, descriptor)
-            setattr(cls, name, property(_make_getter(descriptor, make), descriptor.__set__, descriptor.__delete__))
-            record.slot_names = record.slot_names | {name: slot}
-        record.deferred_fields = frozenset(make_container)
-        return cls
-
-    return decorate
-
-
-def _make_getter(slot: Any, make_container: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    read = slot.__get__
-
-    def get(record: Any) -> Any:
-        value = read(record)
-        if type(value) is not DeferredSeries:
-            return value
-        with _building:
-            value = read(record)
-            if type(value) is DeferredSeries:
-                value = make_container(value.make_objects())
-                slot.__set__(record, value)
-        return value
-
-    return get
 
 
 # --- Parsing

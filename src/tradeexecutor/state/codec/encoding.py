@@ -29,7 +29,8 @@ from tradeexecutor.state.codec.bounds import (
     is_plain_and_flat,
     print_plain_data,
 )
-from tradeexecutor.state.codec.deferred_series import DeferredSeries, PrintedSeries
+from tradeexecutor.state.codec.deferred_fields import Deferred
+from tradeexecutor.state.codec.deferred_series import PrintedSeries
 from tradeexecutor.state.codec.encoded_values import (
     IS_FINITE,
     LEAF_FORMS,
@@ -330,7 +331,7 @@ def _describe_rule_error(error: Exception) -> str:
 def _encode_deferred(value: Any, encode_field: Encoder) -> Any:
     if type(value) is PrintedSeries:
         return value.tree if printing.is_active else value.make_plain()
-    if type(value) is not DeferredSeries:
+    if not isinstance(value, Deferred):
         return encode_field(value)
     return orjson.Fragment(value.make_text()) if printing.is_active else value.make_plain()
 

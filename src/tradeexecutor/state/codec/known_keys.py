@@ -33,7 +33,8 @@ from tradeexecutor.state.codec.annotations import field_types, strip_optional, t
 from tradeexecutor.state.codec.bounds import BoundedInt, BoundedText, limit_entries, print_checked
 from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.codec.decoding import EXAMINING_CLASSES
-from tradeexecutor.state.codec.deferred_series import DeferredSeries, parse_series
+from tradeexecutor.state.codec.deferred_fields import Deferred, defer_data
+from tradeexecutor.state.codec.deferred_series import parse_series
 from tradeexecutor.state.codec.duplicate_keys import has_escaped_colons
 from tradeexecutor.state.codec.generated_code import compile_function
 from tradeexecutor.state.codec.json_text import dump
@@ -62,8 +63,8 @@ class _Found:
         self.unchecked: list[Any] = []
         #: All places of repeated objects; those inside a repeated object stand before it.
         self.places: list[Place] = []
-        #: Series of deferred fields, by field.
-        self.deferred: dict[str, DeferredSeries] = {}
+        #: Data of deferred fields, by class and field.
+        self.deferred: dict[tuple[type, str], Deferred] = {}
 
     def count_free(self) -> int:
         """Return the number of colons in the texts and data of any kind, and forget these."""
@@ -96,8 +97,8 @@ class KnownTree(NamedTuple):
     has_checked_data: bool
     #: All places of pairs and assets; those inside one stand before it.
     places: list[Place]
-    #: Series of deferred fields, by field; the tree contains empty ones instead.
-    deferred: dict[str, DeferredSeries]
+    #: Data of deferred fields, by class and field; the tree contains empty containers instead.
+    deferred: dict[tuple[type, str], Deferred]
 
 
 def parse_known(content: bytes, cls: type, additional_keys: tuple[str, ...] = ()) -> KnownTree | None:
@@ -142,7 +143,7 @@ def _get_decoder(cls: type, additional_keys: tuple[str, ...] = ()) -> "msgspec.j
 def _get_structure(cls: type, additional_keys: tuple[str, ...] = ()) -> Any:
     """Return the dictionary type that has the keys of `cls`; repeated objects in it stay text."""
     keys: dict[str, Any] = {name: _get_field_structure(hint, cls) for name, hint in field_types(cls).items()}
-    keys.update(dict.fromkeys(_get_deferred_fields(cls), msgspec.Raw))
+    keys.update(dict.fromkeys(_get_deferred_series(cls), msgspec.Raw))
     keys.update(dict.fromkeys(additional_keys, Any))
     make_type: Any = typing.TypedDict
     return make_type(cls.__name__, keys, total=False)
@@ -166,8 +167,15 @@ def _get_field_structure(hint: Any, owner: type) -> Any:
     return Any
 
 
-def _get_deferred_fields(cls: type) -> frozenset[str]:
-    return getattr(cls, "deferred_fields", frozenset())
+def _get_deferred_series(cls: type) -> set[str]:
+    """Return the deferred fields that contain records; the others contain free-form data."""
+    deferred: frozenset[str] = getattr(cls, "deferred_fields", frozenset())
+    return {name for name in deferred if not _is_free(field_types(cls)[name])}
+
+
+def _is_free(hint: Any) -> bool:
+    arguments = typing.get_args(hint)
+    return hint is Any or (typing.get_origin(hint) is dict and _is_free(arguments[1]))
 
 
 def _is_repeated(hint: Any) -> bool:
@@ -190,22 +198,31 @@ def _get_count(cls: type) -> _Count:
 
     It runs for every object of a file, so it is straight-line code that looks at the fields that may have colons.
     """
-    deferred = _get_deferred_fields(cls)
+    series = _get_deferred_series(cls)
+    free: set[str] = getattr(cls, "deferred_fields", frozenset()) - series
     namespace: dict[str, Any] = {
         "cls": cls,
+        "defer_data": _defer_data,
         "find_defaults": _find_defaults,
-        "parse_deferred": _parse_deferred,
         "parse_repeated": _parse_repeated,
+        "parse_series": _parse_series,
     }
     hints = field_types(cls)
     lines = ["def count(tree, found):", "    colons = size = len(tree)", "    get = tree.get"]
     for index, (name, optional_hint) in enumerate(hints.items()):
         hint = strip_optional(optional_hint)
         namespace[f"hint{index}"] = hint
-        for parse, is_wanted in (("parse_deferred", name in deferred), ("parse_repeated", _is_repeated(hint))):
-            if is_wanted:
-                lines += [f"    if {name!r} in tree:", f"        colons += {parse}(hint{index}, tree, {name!r}, found)"]
-        if _is_repeated(hint) or _has_no_colons(hint):
+        call = None
+        if name in series:
+            call = f"parse_series(cls, tree, {name!r}, found)"
+        elif name in free:
+            call = f"defer_data(cls, tree, {name!r}, found)"
+        elif _is_repeated(hint):
+            call = f"parse_repeated(hint{index}, tree, {name!r}, found)"
+        if call is not None:
+            lines += [f"    if {name!r} in tree:", f"        colons += {call}"]
+            continue
+        if _has_no_colons(hint):
             continue
         lines += [f"    value = get({name!r})", "    if value:"]
         count = namespace[f"count{index}"] = _make_count(hint, cls)
@@ -274,19 +291,34 @@ def _parse_repeated(cls: type, owner: Any, key: Any, found: _Found) -> int:
     return colons
 
 
-def _parse_deferred(hint: Any, owner: dict[str, Any], key: str, found: _Found) -> int:
+def _parse_series(cls: type, owner: dict[str, Any], key: str, found: _Found) -> int:
     """Take the series of a deferred field out of a tree, and return the number of its colons.
 
-    A series that cannot be deferred becomes part of the tree, in which its colons are counted later.
+    A series that cannot be deferred becomes part of the tree.
     """
     text = bytes(owner[key])
+    hint = field_types(cls)[key]
     parsed = parse_series(text, hint)
     if parsed is None:
-        owner[key] = _get_value_decoder(hint).decode(text)
-        return 0
-    found.deferred[key], colons = parsed
+        owner[key] = value = _get_value_decoder(hint).decode(text)
+        return _make_count(strip_optional(hint), cls)(value, found) if value else 0
+    found.deferred[cls, key], colons = parsed
     owner[key] = typing.get_origin(hint)()
     return colons
+
+
+def _defer_data(cls: type, owner: dict[str, Any], key: str, found: _Found) -> int:
+    """Take the free-form data of a deferred field out of a tree, and return the number of its colons.
+
+    Data that cannot be deferred stays, and its colons are counted with those of all free data.
+    """
+    tree = owner[key]
+    deferred = defer_data(tree, field_types(cls)[key]) if tree else None
+    if deferred is None:
+        return _leave_for_printing(tree, found) if tree else 0
+    found.deferred[cls, key] = deferred
+    owner[key] = {}
+    return deferred.make_text().count(b":")
 
 
 @functools.cache

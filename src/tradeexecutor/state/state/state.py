@@ -141,8 +141,10 @@ class State(StateFields):
             with free_data_is_checked() if is_checked else contextlib.nullcontext():
                 state = decode(tree, cls, intern, has_only_known_keys=known is not None)
             if known is not None:
-                for name, series in known.deferred.items():
-                    setattr(state.stats, name, series)
+                for record in (state.stats, state.visualisation):
+                    for (cls_of_field, name), data in known.deferred.items():
+                        if type(record) is cls_of_field:
+                            setattr(record, name, data)
             return _require_consistent_ids(state)
 
     @classmethod
