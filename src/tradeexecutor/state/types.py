@@ -25,6 +25,7 @@ from tradeexecutor.state.errors import LegacyDataException, UnencodableValue
 __all__ = [
     "BPS",
     "EPOCH",
+    "EXACT_SECONDS",
     "JS_MAX_INT",
     "UNITS",
     "AnyTimestamp",
@@ -121,7 +122,7 @@ JS_MAX_INT = 9_007_199_254_740_991
 
 
 #: Below so many seconds a float keeps microseconds.
-_EXACT_SECONDS = 1 << 33
+EXACT_SECONDS = 1 << 33
 
 
 def to_epoch(value: datetime.datetime) -> int | float:
@@ -146,7 +147,7 @@ def to_epoch(value: datetime.datetime) -> int | float:
     seconds = days * 86_400 + since.seconds
     if type(value) is not datetime.datetime and getattr(value, "nanosecond", 0):
         raise UnencodableValue(value, "a file does not keep nanoseconds")
-    if since.microseconds and not -_EXACT_SECONDS < seconds < _EXACT_SECONDS:
+    if since.microseconds and not -EXACT_SECONDS < seconds < EXACT_SECONDS:
         raise UnencodableValue(value, "so far from 1970, a file does not keep fractions of a second")
     return seconds + since.microseconds / 1_000_000 if since.microseconds else seconds
 
@@ -171,9 +172,9 @@ encode_time: Callable[[datetime.datetime], int | float] = _KnownTimes().__getite
 def to_seconds(value: datetime.timedelta) -> float:
     """Return a duration in seconds; raises `UnencodableValue` when a float cannot keep its microseconds."""
     seconds = value.total_seconds()
-    if type(value) is datetime.timedelta and -_EXACT_SECONDS < seconds < _EXACT_SECONDS:
+    if type(value) is datetime.timedelta and -EXACT_SECONDS < seconds < EXACT_SECONDS:
         return seconds
-    if value.microseconds and not -_EXACT_SECONDS < seconds < _EXACT_SECONDS:
+    if value.microseconds and not -EXACT_SECONDS < seconds < EXACT_SECONDS:
         raise UnencodableValue(value, "of so long a duration, a file does not keep fractions of a second")
     if getattr(value, "nanoseconds", 0):
         raise UnencodableValue(value, "a file does not keep nanoseconds")

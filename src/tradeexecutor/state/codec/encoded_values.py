@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from tradeexecutor.accounting.values import abbreviate, is_finite_decimal
+from tradeexecutor.state.codec.annotations import type_of
 from tradeexecutor.state.codec.bounds import MAX_ENTRIES, MAX_TEXT_LENGTH, describe_decimal_bounds
 from tradeexecutor.state.errors import UnencodableValue
 from tradeexecutor.state.types import JS_MAX_INT
@@ -156,10 +157,14 @@ def require_entries(value: Any, *kinds: type) -> None:
         raise UnencodableValue(value, f"{len(value):,} entries, at most {MAX_ENTRIES:,} are possible")
 
 
-def encode_list(value: Any, encode_item: Encoder) -> list[Any]:
+def encode_list(encode_item: Encoder, value: Any) -> list[Any]:
     """Return the encoded items of a list or tuple."""
-    require_entries(value, list, tuple)
-    return _encode_items(value, encode_item)
+    if type_of(value) is not list or len(value) > MAX_ENTRIES:
+        require_entries(value, list, tuple)
+    try:
+        return [*map(encode_item, value)]
+    except UnencodableValue:
+        return _encode_items(value, encode_item)  # raises the error with its place
 
 
 def _encode_items(value: Iterable[Any], encode_item: Encoder) -> list[Any]:
@@ -180,9 +185,10 @@ def encode_set(value: Any, encode_item: Encoder) -> list[Any]:
     return sorted(_encode_items(value, encode_item), key=repr)
 
 
-def encode_mapping(value: Any, encode_item: Encoder, key_type: type) -> dict[str, Any]:
+def encode_mapping(encode_item: Encoder, key_type: type, value: Any) -> dict[str, Any]:
     """Return the encoded entries of a dictionary whose keys are of one type."""
-    require_entries(value, dict)
+    if type_of(value) is not dict or len(value) > MAX_ENTRIES:
+        require_entries(value, dict)
     result: dict[str, Any] = {}
     key: Any = None
     try:
@@ -190,8 +196,11 @@ def encode_mapping(value: Any, encode_item: Encoder, key_type: type) -> dict[str
             value = {_encode_key(key := original, key_type): item for original, item in value.items()}
         if encode_item is encode_optional_float and are_usual_numbers(value.values()):
             return dict(zip(map(str, value), value.values(), strict=True))
-        for key, item in value.items():
-            result[str(key)] = encode_item(item)
+        try:
+            return dict(zip(map(str, value), map(encode_item, value.values()), strict=True))
+        except UnencodableValue:
+            for key, item in value.items():  # raises the error with its key
+                result[str(key)] = encode_item(item)
     except UnencodableValue as e:
         e.prepend(key if isinstance(key, (int, str)) else abbreviate(key))
         raise

@@ -59,7 +59,15 @@ from tradeexecutor.state.codec.printing import encode_repeated_objects_once, pri
 from tradeexecutor.state.codec.unknown_keys import CLASSES_WITH_UNKNOWN_KEYS
 from tradeexecutor.state.codec.watched_dict import WatchedDict
 from tradeexecutor.state.errors import BadStateData, InvalidValue, TradeExecutorError, UnencodableValue
-from tradeexecutor.state.types import UTCDatetime, WireType, encode_time, to_epoch, to_seconds
+from tradeexecutor.state.types import (
+    EXACT_SECONDS,
+    Duration,
+    UTCDatetime,
+    WireType,
+    encode_time,
+    to_epoch,
+    to_seconds,
+)
 
 __all__ = ["encode", "encode_repeated_objects_once"]
 
@@ -125,7 +133,7 @@ def _encode_free_mapping(value: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _encode_free_list(value: Any) -> list[Any]:
-    return encode_list(value, _encode_free)
+    return encode_list(_encode_free, value)
 
 
 def _encode_free_field(value: Any) -> Any:
@@ -143,14 +151,22 @@ def _encode_free_field(value: Any) -> Any:
     return tree
 
 
-def _encode_numbered(value: Any, encode_usual: Callable[[dict[Any, Any]], Any], encode_table: Encoder) -> Any:
+def _encode_numbered(encode_usual: Callable[[dict[Any, Any]], Any], encode_table: Encoder, value: Any) -> Any:
     """Encode a dictionary with numbers as keys, of which there may be one per bar: a usual one without a loop."""
-    if printing.is_active and type_of(value) is dict and FEW_ENTRIES < len(value) <= MAX_ENTRIES:
-        usual = encode_usual(value) if {int}.issuperset(map(type, value)) else None
+    if printing.is_active and type_of(value) is dict and len(value) <= MAX_ENTRIES and _has_numbers_as_keys(value):
+        usual = encode_usual(value)
         text = None if usual is None else print_numbered(usual)
         if text is not None:
             return orjson.Fragment(text)
     return encode_table(value)
+
+
+def _has_numbers_as_keys(table: dict[Any, Any]) -> bool:
+    """Return whether it is certain that all keys are integers or what `print_numbered` refuses."""
+    try:
+        return type_of(sum(table)) is int  # in half of the time of looking at the type of each; it may be a bool
+    except TypeError:
+        return False
 
 
 def _encode_usual_numbers(table: dict[Any, Any]) -> Any:
@@ -224,6 +240,7 @@ def _class_encoder(cls: type) -> Encoder:
         "cls": cls,
         "copy_keys": dict.fromkeys(field_types(cls)).copy,
         "datetime": datetime.datetime,
+        "timedelta": datetime.timedelta,
         "encode_time": encode_time,
         "Decimal": Decimal,
     }
@@ -279,7 +296,7 @@ def _make_field_encoder(cls: type, field: dataclasses.Field[Any]) -> Callable[..
     hint = field_types(cls)[field.name]
     encode_field = _field_encoder(hint)
     if field.name in getattr(cls, "deferred_fields", ()):
-        encode_field = functools.partial(_encode_deferred, encode_field=encode_field)
+        encode_field = functools.partial(_encode_deferred, encode_field)
     if not has_kept_texts(field):
         return encode_field
     item = typing.get_args(hint)[-1]
@@ -305,6 +322,9 @@ def _make_expression(kind: Any, encoder: str) -> str:
         return f"s if {passes} else {encoder}(v)"
     if kind is UTCDatetime:
         return f"encode_time(v) if type(v) is datetime else {encoder}(v)"
+    if kind is Duration:
+        is_exact = f"-{EXACT_SECONDS} < (s := v.total_seconds()) < {EXACT_SECONDS}"
+        return f"s if type(v) is timedelta and {is_exact} else {encoder}(v)"
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
         return f"v._value_ if type(v) is {encoder}_type else {encoder}(v)"
     leaf = LEAF_FORMS.get(kind)
@@ -313,6 +333,9 @@ def _make_expression(kind: Any, encoder: str) -> str:
     origin, members = typing.get_origin(kind), typing.get_args(kind)
     if origin is dict:  # most dictionaries are empty
         return f"{{}} if isinstance(v, dict) and not v else {encoder}(v)"
+    if origin is list and float in typing.get_args(members[0]):  # one number, such as the fee of a pair
+        is_one = "type(v) is list and len(v) == 1 and type(s := v[0]) is float and s - s == 0.0"
+        return f"[s] if {is_one} else {encoder}(v)"
     if origin in (list, set):  # so are most lists
         return f"[] if type(v) is {origin.__name__} and not v else {encoder}(v)"
     if float in members:
@@ -328,7 +351,7 @@ def _describe_rule_error(error: Exception) -> str:
     return f"{error}" if isinstance(error, TradeExecutorError) else repr(error)
 
 
-def _encode_deferred(value: Any, encode_field: Encoder) -> Any:
+def _encode_deferred(encode_field: Encoder, value: Any) -> Any:
     if type(value) is PrintedSeries:
         return value.tree if printing.is_active else value.make_plain()
     if not isinstance(value, Deferred):
@@ -432,7 +455,7 @@ def _field_encoder(hint: Any) -> Encoder:
         return _nested_encoder(cast(type, hint))
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is list:
-        return functools.partial(encode_list, encode_item=_item_encoder(arguments[0]))
+        return functools.partial(encode_list, _item_encoder(arguments[0]))
     if origin is set:
         encode_items = functools.partial(encode_set, encode_item=_item_encoder(arguments[0]))
         return (
@@ -443,11 +466,11 @@ def _field_encoder(hint: Any) -> Encoder:
     if origin is dict:
         if arguments[1] is Any:
             return _encode_free_object
-        encode_table = functools.partial(encode_mapping, encode_item=_item_encoder(arguments[1]), key_type=arguments[0])
+        encode_table = functools.partial(encode_mapping, _item_encoder(arguments[1]), arguments[0])
         encode_usual = _ENCODERS_OF_USUAL_VALUES.get(strip_optional(arguments[1]))
         if arguments[0] is not int or encode_usual is None:
             return encode_table
-        return functools.partial(_encode_numbered, encode_usual=encode_usual, encode_table=encode_table)
+        return functools.partial(_encode_numbered, encode_usual, encode_table)
     if origin in (typing.Union, types.UnionType):
         return _union_encoder(arguments)
     return _encode_free_field

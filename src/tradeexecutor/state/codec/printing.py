@@ -52,7 +52,7 @@ def encode_repeated_objects_once(*, only_for_dump: bool = False, has_texts: bool
 def print_part(data: Any) -> Any:
     """Return the text of a part of a tree; the part itself if it has a wrong text, which `dump` finds with its path."""
     try:
-        return orjson.Fragment(orjson.dumps(data))
+        return orjson.Fragment(b"%b" % orjson.dumps(data))  # a copy, whose buffer is not larger than the text
     except TypeError:
         return data
 
