@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from tradeexecutor.state.clock import utc_now
-from tradeexecutor.state.codec.bounds import check_values
+from tradeexecutor.state.codec.bounds import has_wrong_value, refuse_values
 from tradeexecutor.state.codec.watched_record import WatchedRecord, watch_fields
 from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.identifier import AssetIdentifier
@@ -117,7 +117,8 @@ class BalanceUpdate(BalanceUpdateSlots):
     other_data: JSONObject | None = None
 
     def __post_init__(self) -> None:
-        check_values(self)
+        if has_wrong_value[type(self)](self):  # what `check_values` does, without a call
+            refuse_values(self, InvalidValue)
         self.check_rules()
 
     def check_rules(self) -> None:

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from tradeexecutor.state.codec.bounds import check_values
+from tradeexecutor.state.codec.bounds import has_wrong_value, refuse_values
 from tradeexecutor.state.codec.codec import OpenAttributes
+from tradeexecutor.state.errors import InvalidValue
 from tradeexecutor.state.types import BlockNumber, USDollarAmount, USDollarPrice, UTCDatetime
 
 
@@ -34,4 +35,5 @@ class ValuationUpdate(OpenAttributes):
     quantity: Decimal | None = None
 
     def __post_init__(self) -> None:
-        check_values(self)
+        if has_wrong_value[type(self)](self):  # what `check_values` does, without a call
+            refuse_values(self, InvalidValue)

@@ -69,50 +69,34 @@ _WRITTEN_LEAVES: dict[Any, Any] = _LEAVES | {
 }
 
 
-def _get_time_form(seconds: float) -> float:
-    return encode_time(from_epoch(seconds))
+#: Finds the values of a field that a save writes in another form: value -> form.
+_FindForms = Callable[[tuple[Any, ...]], dict[Any, Any]]
 
 
-def _get_duration_form(seconds: float) -> float:
-    return to_seconds(from_seconds(seconds))
+def _find_other_forms(
+    values: tuple[Any, ...], read: Callable[[Any], Any], write: Callable[[Any], Any]
+) -> dict[Any, Any]:
+    """Return the forms that differ from their values; equal values, such as in samples in a row, are looked at once."""
+    different = {*values} - {None}
+    forms = map(write, map(read, different))
+    return {value: form for value, form in zip(different, forms, strict=True) if form != value}
 
 
-def _get_decimal_form(text: str) -> str:
-    return encode_decimal(Decimal(text))
+def _find_time_forms(times: tuple[Any, ...]) -> dict[Any, Any]:
+    """Return the forms that differ, and all integers, unless all are: 1.0, which becomes 1, is the same key."""
+    if {int, type(None)}.issuperset(map(type, times)):
+        return {}
+    different = {*times} - {None}
+    forms = map(encode_time, map(from_epoch, different))
+    return {time: form for time, form in zip(different, forms, strict=True) if form != time or type(form) is int}
 
 
-def _get_forms(values: list[Any], get_form: Callable[[Any], Any]) -> list[Any]:
-    """Return the forms of values, computed once for equal ones: most occur in many samples."""
-    forms: dict[Any, Any] = {value: None if value is None else get_form(value) for value in set(values)}
-    return [*map(forms.__getitem__, values)]
-
-
-def _get_forms_of_one_type(values: list[Any], get_form: Callable[[Any], Any]) -> list[Any]:
-    """Return the forms of values, which have the type of the values; `values` itself if none is different."""
-    forms = _get_forms(values, get_form)
-    return values if forms == values else forms
-
-
-def _get_time_forms(times: list[Any]) -> list[Any]:
-    try:
-        whole = [*map(int, times)]  # nearly always: without a call for each
-        if whole == times:
-            return whole
-    except TypeError:  # one is None
-        pass
-    return _get_forms(times, _get_time_form)
-
-
-#: Functions that return the data of many values as a save writes it, by the declared type; other types are written as
-#: they are.
-_CANONICAL_FORMS: dict[Any, Callable[[list[Any]], list[Any]]] = {
-    Decimal: functools.partial(_get_forms_of_one_type, get_form=_get_decimal_form),
-    UTCDatetime: _get_time_forms,
-    Duration: functools.partial(_get_forms_of_one_type, get_form=_get_duration_form),
+#: By the declared type; values of other types are written as they are.
+_FIND_FORMS: dict[Any, _FindForms] = {
+    Decimal: functools.partial(_find_other_forms, read=Decimal, write=encode_decimal),
+    UTCDatetime: _find_time_forms,
+    Duration: functools.partial(_find_other_forms, read=from_seconds, write=to_seconds),
 }
-
-#: Types of a field whose values are not changed: times in whole seconds.
-_UNCHANGED_TYPES = frozenset({int, type(None)})
 
 
 class _Layout(NamedTuple):
@@ -126,9 +110,8 @@ class _Layout(NamedTuple):
     inner: "dict[str, _Layout]"
     keeps_rules: Callable[[Any], bool] | None
     complete_plain: Callable[[Any], None] | None
-    #: Fields whose data may be written in another form than it was read: name, function that reads it from a record,
-    #: function that returns the forms of many values.
-    forms: list[tuple[str, Callable[[Any], Any], Callable[[list[Any]], list[Any]]]]
+    #: Fields whose data may be written in another form than it was read.
+    forms: dict[str, _FindForms]
 
 
 class DeferredSeries(Deferred):
@@ -189,12 +172,15 @@ def _list_rows(rows: Any) -> list[Any]:
 
 
 def _make_canonical(rows: list[Any], layout: _Layout) -> None:
-    for name, read, get_forms in layout.forms:
-        values = list(map(read, rows))
-        forms = values if _UNCHANGED_TYPES.issuperset(map(type, values)) else get_forms(values)
-        if forms is not values:
-            for row, form in zip(rows, forms, strict=True):
-                setattr(row, name, form)
+    names = [*layout.forms]
+    # The first name is there twice, so that a record gives a tuple also if there is only one.
+    columns = zip(*map(operator.attrgetter(*names, names[0]), rows), strict=True) if names else ()
+    for name, values in zip(names, columns, strict=False):
+        forms = layout.forms[name](values)
+        if forms:
+            for row, value in zip(rows, values, strict=True):
+                if value in forms:
+                    setattr(row, name, forms[value])
     for name, inner in layout.inner.items():
         _make_canonical([value for row in rows if (value := getattr(row, name)) is not None], inner)
     if layout.complete_plain is not None:
@@ -309,12 +295,12 @@ def _make_layout(
             return None
     if not keys <= hints.keys() or layouts.keys() != inner.keys():
         return None
-    forms = [
-        (name, operator.attrgetter(name), get_forms)
+    forms = {
+        name: _FIND_FORMS[hint]
         for name, optional_hint in hints.items()
-        if (get_forms := _CANONICAL_FORMS.get(hint := strip_optional(optional_hint)))
+        if (hint := strip_optional(optional_hint)) in _FIND_FORMS
         and (leaves is _LEAVES or _WRITTEN_LEAVES[hint] is _LEAVES[hint])
-    ]
+    }
     return _Layout(
         msgspec.defstruct(cls.__name__, fields, kw_only=True, forbid_unknown_fields=True, gc=False),
         len(keys),

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import orjson
 
+from tradeexecutor.state.codec.counting import count_colons
 from tradeexecutor.state.errors import InvalidStateFile
 
 __all__ = ["has_escaped_colons", "require_unique_keys"]
@@ -51,7 +52,7 @@ def _has_all_keys(content: bytes, tree: Any) -> bool:
         printed = orjson.dumps(tree)
     except TypeError:  # an integer of more than 64 bits, or a lone surrogate
         return False
-    return printed.count(b":") == content.count(b":") and not has_escaped_colons(content)
+    return count_colons(printed) == count_colons(content) and not has_escaped_colons(content)
 
 
 def has_escaped_colons(content: bytes) -> bool:

@@ -162,7 +162,7 @@ def encode_list(encode_item: Encoder, value: Any) -> list[Any]:
     if type_of(value) is not list or len(value) > MAX_ENTRIES:
         require_entries(value, list, tuple)
     try:
-        return [*map(encode_item, value)]
+        return [encode_item(item) for item in value]
     except UnencodableValue:
         return _encode_items(value, encode_item)  # raises the error with its place
 
@@ -197,7 +197,7 @@ def encode_mapping(encode_item: Encoder, key_type: type, value: Any) -> dict[str
         if encode_item is encode_optional_float and are_usual_numbers(value.values()):
             return dict(zip(map(str, value), value.values(), strict=True))
         try:
-            return dict(zip(map(str, value), map(encode_item, value.values()), strict=True))
+            return {str(key): encode_item(item) for key, item in value.items()}
         except UnencodableValue:
             for key, item in value.items():  # raises the error with its key
                 result[str(key)] = encode_item(item)

@@ -32,6 +32,7 @@ import msgspec
 from tradeexecutor.state.codec.annotations import field_types, strip_optional, type_of
 from tradeexecutor.state.codec.bounds import BoundedInt, BoundedText, limit_entries, print_checked
 from tradeexecutor.state.codec.codec import Serialisable
+from tradeexecutor.state.codec.counting import count_colons
 from tradeexecutor.state.codec.decoding import EXAMINING_CLASSES
 from tradeexecutor.state.codec.deferred_fields import Deferred, defer_data
 from tradeexecutor.state.codec.deferred_series import parse_series
@@ -76,7 +77,7 @@ class _Found:
             self.unchecked.extend(free)
             text = dump(free)
         self.free = []
-        return text.count(b":")
+        return count_colons(text)
 
 
 #: Counts the colons in a value, except in free data, and replaces the texts of repeated objects in it by their trees.
@@ -125,7 +126,7 @@ def parse_known(content: bytes, cls: type, additional_keys: tuple[str, ...] = ()
         tree |= additional
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, BadStateData):
         return None
-    if colons != content.count(b":") or has_escaped_colons(content):
+    if colons != count_colons(content) or has_escaped_colons(content):
         return None
     return KnownTree(tree, not found.unchecked, found.places, found.deferred)
 
@@ -318,7 +319,7 @@ def _defer_data(cls: type, owner: dict[str, Any], key: str, found: _Found) -> in
         return _leave_for_printing(tree, found) if tree else 0
     found.deferred[cls, key] = deferred
     owner[key] = {}
-    return deferred.make_text().count(b":")
+    return count_colons(deferred.make_text())
 
 
 @functools.cache

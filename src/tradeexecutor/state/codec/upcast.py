@@ -130,7 +130,7 @@ def upcast_vault_features(positions: Iterable[Tree], trades: Iterable[Tree]) -> 
     for owner in (*positions, *trades):
         other_data = _get(owner.get("pair"), "other_data")
         features = _get(other_data, "vault_features") if other_data else None
-        if isinstance(features, list):
+        if isinstance(features, list) and any(name in features for name in _RENAMED_VAULT_FEATURES):
             texts = cast(list[Any], features)
             other_data["vault_features"] = [
                 _RENAMED_VAULT_FEATURES.get(text, text) if isinstance(text, str) else text for text in texts
