@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from tradeexecutor.state.codec.bounds import check_free_data, check_values
+from tradeexecutor.state.codec.bounds import check_free_data, check_values, copy_short_list
 from tradeexecutor.state.codec.codec import Serialisable
 from tradeexecutor.state.codec.signed_transaction import decode_signed_transaction
 from tradeexecutor.state.contract import contract_signature
@@ -121,15 +121,25 @@ def solidity_arg_encoder(value: Any) -> Any:
         return value
     result: list[Any] = []
     for item in cast(list[Any], value):
-        if isinstance(item, float):
+        if type(item) is str:  # nearly always
+            result.append(item)
+        elif isinstance(item, float):
             raise UnencodableValue(item, "contracts do not take floats")
-        if isinstance(item, int) and not isinstance(item, bool):
+        elif isinstance(item, int) and not isinstance(item, bool):
             result.append(str(int(item)))
         elif isinstance(item, bytes):
             result.append(bytes(item).hex())
         else:
             result.append(solidity_arg_encoder(item))
     return result
+
+
+def _are_usual_arguments(value: Any) -> bool:
+    """Return whether it is certain that the arguments of a call are within the bounds in their readable form."""
+    try:
+        return type(value) is list and copy_short_list(solidity_arg_encoder(value)) is not None
+    except UnencodableValue:
+        return False
 
 
 if TYPE_CHECKING:
@@ -144,10 +154,11 @@ else:
         @staticmethod
         def decode(value):
             """Return a tuple of all elements."""
-            try:
-                check_free_data(value, "BlockchainTransaction.args")
-            except InvalidValue:  # the large integers of old files are written as text
-                check_free_data(solidity_arg_encoder(value), "BlockchainTransaction.args")
+            if not _are_usual_arguments(value):
+                try:
+                    check_free_data(value, "BlockchainTransaction.args")
+                except InvalidValue:  # the large integers of old files are written as text
+                    check_free_data(solidity_arg_encoder(value), "BlockchainTransaction.args")
             return tuple(value) if type(value) is list else value
 
         encode = staticmethod(solidity_arg_encoder)

@@ -51,6 +51,7 @@ __all__ = [
     "check_free_data",
     "check_values",
     "check_wrapped",
+    "copy_short_list",
     "describe_decimal_bounds",
     "explain_bounds",
     "find_fault",
@@ -123,6 +124,8 @@ def check_free_data(tree: Any, what: str, error: Callable[[str], Exception] = In
         Name of the value in the message.
     """
     if not tree or _probe.is_checked:
+        return
+    if type_of(tree) is dict and len(tree) <= FEW_ENTRIES and is_plain_and_flat(tree):
         return
     if is_memory_limited():
         _require_no_fault(tree, what, error)
@@ -197,8 +200,8 @@ def print_plain_data(tree: Any) -> bytes | None:
     return text[_PROBE_MARGIN:-_PROBE_MARGIN] if text is not None and _consists_of_plain_values(tree) else None
 
 
-#: Entries of a dictionary up to which looking at all values is faster than printing it.
-FEW_ENTRIES = 8
+#: Entries of a dictionary or list up to which looking at all values is faster than printing it.
+FEW_ENTRIES = 24
 
 
 def is_plain_and_flat(table: Any) -> bool:
@@ -219,6 +222,25 @@ def is_plain_and_flat(table: Any) -> bool:
         elif value is not None and kind is not bool:
             return False
     return True
+
+
+def copy_short_list(items: list[Any], levels: int = 4) -> list[Any] | None:
+    """Return a copy of a short list of texts, bools, None and such lists; None if it may contain anything else."""
+    if len(items) > FEW_ENTRIES or levels == 0:
+        return None
+    copy = items.copy()
+    for index, item in enumerate(items):
+        kind = type_of(item)
+        if kind is str:
+            if len(item) > MAX_TEXT_LENGTH:
+                return None
+        elif kind is list:
+            copy[index] = inner = copy_short_list(item, levels - 1)
+            if inner is None:
+                return None
+        elif item is not None and kind is not bool:
+            return None
+    return copy
 
 
 #: Before the eight bytes of a float in a marshalled value, in one of two forms.

@@ -8,7 +8,7 @@ import threading
 import typing
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import orjson
 

@@ -179,10 +179,12 @@ def _encode_items(value: Iterable[Any], encode_item: Encoder) -> list[Any]:
     return result
 
 
-def encode_set(value: Any, encode_item: Encoder) -> list[Any]:
+def encode_set(encode_item: Encoder, value: Any) -> list[Any]:
     """Return the items in sorted order, so that equal states have equal files."""
-    require_entries(value, set, frozenset)
-    return sorted(_encode_items(value, encode_item), key=repr)
+    if type_of(value) is not set or len(value) > MAX_ENTRIES:
+        require_entries(value, set, frozenset)
+    items = _encode_items(value, encode_item)
+    return items if len(items) < 2 else sorted(items, key=repr)
 
 
 def encode_mapping(encode_item: Encoder, key_type: type, value: Any) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from tradeexecutor.state.codec.bounds import (
     FEW_ENTRIES,
     MAX_ENTRIES,
     check_free_data,
+    copy_short_list,
     is_plain_and_flat,
     print_plain_data,
 )
@@ -138,8 +139,11 @@ def _encode_free_list(value: Any) -> list[Any]:
 
 def _encode_free_field(value: Any) -> Any:
     """Encode the free-form data of a field, within the bounds."""
-    if type_of(value) is dict and len(value) <= FEW_ENTRIES and is_plain_and_flat(value):
+    kind = type_of(value)
+    if kind is dict and len(value) <= FEW_ENTRIES and is_plain_and_flat(value):
         return value.copy()
+    if kind is list and (copy := copy_short_list(value)) is not None:
+        return copy
     text = print_plain_data(value)
     if text is not None:
         return orjson.Fragment(text) if printing.is_active else orjson.loads(text)
@@ -187,7 +191,8 @@ _ENCODERS_OF_USUAL_VALUES: dict[Any, Callable[[dict[Any, Any]], Any]] = {
 
 
 def _encode_free_object(value: Any) -> Any:
-    require_entries(value, Mapping)
+    if type_of(value) is not dict or len(value) > MAX_ENTRIES:
+        require_entries(value, Mapping)
     return _encode_free_field(value)
 
 
@@ -204,8 +209,8 @@ _FREE_ENCODERS: dict[type, Encoder] = {
     Decimal: encode_decimal,
     datetime.datetime: to_epoch,
     datetime.timedelta: to_seconds,
-    set: functools.partial(encode_set, encode_item=_encode_free),
-    frozenset: functools.partial(encode_set, encode_item=_encode_free),
+    set: functools.partial(encode_set, _encode_free),
+    frozenset: functools.partial(encode_set, _encode_free),
 }
 
 #: Subclasses and abstract types, in order of precedence.
@@ -457,7 +462,7 @@ def _field_encoder(hint: Any) -> Encoder:
     if origin is list:
         return functools.partial(encode_list, _item_encoder(arguments[0]))
     if origin is set:
-        encode_items = functools.partial(encode_set, encode_item=_item_encoder(arguments[0]))
+        encode_items = functools.partial(encode_set, _item_encoder(arguments[0]))
         return (
             functools.partial(_encode_object_set, encode_items)
             if dataclasses.is_dataclass(arguments[0])

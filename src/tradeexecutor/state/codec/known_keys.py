@@ -168,10 +168,13 @@ def _get_field_structure(hint: Any, owner: type) -> Any:
     return Any
 
 
+def _get_deferred_fields(cls: type) -> frozenset[str]:
+    return getattr(cls, "deferred_fields", frozenset())
+
+
 def _get_deferred_series(cls: type) -> set[str]:
     """Return the deferred fields that contain records; the others contain free-form data."""
-    deferred: frozenset[str] = getattr(cls, "deferred_fields", frozenset())
-    return {name for name in deferred if not _is_free(field_types(cls)[name])}
+    return {name for name in _get_deferred_fields(cls) if not _is_free(field_types(cls)[name])}
 
 
 def _is_free(hint: Any) -> bool:
@@ -200,7 +203,7 @@ def _get_count(cls: type) -> _Count:
     It runs for every object of a file, so it is straight-line code that looks at the fields that may have colons.
     """
     series = _get_deferred_series(cls)
-    free: set[str] = getattr(cls, "deferred_fields", frozenset()) - series
+    free = _get_deferred_fields(cls) - series
     namespace: dict[str, Any] = {
         "cls": cls,
         "defer_data": _defer_data,
