@@ -91,6 +91,38 @@ def test_a_save_completes_what_the_file_lacks_or_writes_in_another_form():
     assert unread.to_json() == read.to_json()
 
 
+DECIMALS = ("1.50", "0", "-0", "007", "0.0000010", "0.0000001", "0.0000000", "0.000000", "-0.5", "00.5", "9" * 60)
+TIMES = (1_704_067_200, 1_704_067_200.0, 1_704_067_200.25, 1_704_067_200.123456789, -1.5, 0, 0.0)
+DURATIONS = (86_400, 86_400.0, 0.1, 0.123456789, 1e9)
+
+
+@pytest.mark.parametrize("place", [0, 2])
+@pytest.mark.parametrize(
+    ("name", "key", "values"),
+    [
+        ("portfolio", "share_count", DECIMALS),
+        ("portfolio", "calculated_at", TIMES),
+        ("portfolio", "last_trade_at", (None, *TIMES)),
+        ("positions", "last_valuation_at", TIMES),
+        ("summary", "duration", (None, *DURATIONS)),
+        ("summary", "average_duration_of_all_trades", (None, *DURATIONS)),
+    ],
+)
+def test_every_form_of_a_value_is_written_as_that_of_the_object(name: str, key: str, values: Any, place: int):
+    for value in values:
+        tree = make_tree()
+        for sample in tree["stats"]["portfolio"] + tree["stats"]["positions"]["1"]:
+            sample["calculated_at"] = int(sample["calculated_at"])
+        series = tree["stats"]["positions"]["1"] if name == "positions" else tree["stats"]["portfolio"]
+        (series[place]["summary"] if name == "summary" else series[place])[key] = value
+        unread, read = load(tree), load(tree)
+        assert read.stats.portfolio
+        assert read.stats.positions
+        assert is_deferred(unread) == [True, True]
+        assert unread.to_json() == read.to_json()
+        assert unread.to_json() == read.to_json()  # a second time, when everything is in the form of a save
+
+
 def test_a_copy_has_samples_of_its_own():
     import copy
 
