@@ -144,13 +144,11 @@ def _keep_table(table: dict[Any, Any]) -> dict[Any, Any]:
     return table
 
 
+# Large diagnostics of a file stay text until they are read.
 @defer_fields(calculations=_keep_table, discardable_data=_keep_table)
 @dataclass(slots=True)
 class Visualisation(TextKeeper, OpenAttributes):
-    """Messages, calculations and plots of a strategy.
-
-    Large diagnostics of a file stay text until they are read.
-    """
+    """Messages, calculations and plots of a strategy."""
 
     #: Messages of the strategy about its decisions: epoch second -> texts.
     messages: dict[int, list[str]] = field(default_factory=new_dict, metadata=KEEP_TEXTS)
