@@ -184,6 +184,8 @@ class _KnownTable:
 
     Attributes
     ----------
+    container
+        The container itself: if it is the same object in the next save, nothing in it has changed.
     keys, entries
         Keys of the container if it is a dict, and its entries; only those that are JSON text are known.
     parts
@@ -192,6 +194,7 @@ class _KnownTable:
         Key -> containers inside the entry that are stored separately.
     """
 
+    container: Any = None
     keys: list[str] = field(default_factory=list[str])
     entries: list[Any] = field(default_factory=list[Any])
     parts: list[Part] = field(default_factory=list[Part])
@@ -235,6 +238,8 @@ class KnownParts:
         for place in range(same, len(entries)):
             if type(entries[place]) not in _TEXTS:
                 entries[place] = _OTHER
+        if _OTHER in entries[same:]:
+            table.container = None  # what is plain data may change
         if entries and (same or any(entry is not _OTHER for entry in entries)):
             self._tables[path] = table
 
@@ -310,10 +315,20 @@ def _split_off(holder: dict[str, Any], name: str, base: str, target: _Target) ->
     holder[name] = orjson.Fragment(_make_placeholder(target.relative))
 
 
+def _keep(table: _KnownTable, path: str, target: _Target) -> list[Part]:
+    """Return the parts of a container that has not changed since the last save."""
+    for inner in table.inner.values():
+        target.containers.update(inner)
+    target.known.set_table(path, table, len(table.entries))
+    return table.parts
+
+
 def _make_entry_parts(container: dict[str, Any], path: str, target: _Target) -> list[Part]:
     """Return the parts of a dict with one entry for each part."""
     before = target.known.get_table(path)
-    table = _KnownTable([*container], [*container.values()])
+    if before.container is container:
+        return _keep(before, path, target)
+    table = _KnownTable(container, [*container], [*container.values()])
     same = before.count_same(table.keys, table.entries)
     table.parts = before.parts[:same]
     table.inner = {key: inner for key, inner in before.inner.items() if key in container}
@@ -347,14 +362,17 @@ def _make_entry_part(container: dict[str, Any], key: str, path: str, target: _Ta
 def _make_pages(container: Any, path: str, target: _Target) -> list[Part]:
     """Return the parts of a container with several entries for each part."""
     is_dict, page = type(container) is dict, target.rule.page
-    table = _KnownTable([*container] if is_dict else [], [*container.values()] if is_dict else [*container])
     before = target.known.get_table(path)
+    if before.container is container:
+        return _keep(before, path, target)
+    keys, entries = ([*container], [*container.values()]) if is_dict else ([], [*container])
+    table = _KnownTable(container, keys, entries)
     same = before.count_same(table.keys, table.entries)
     table.parts = before.parts[: same // page]
     for start in range(same - same % page, len(table.entries), page):
-        entries = table.entries[start : start + page]
-        body = dict(zip(table.keys[start : start + page], entries, strict=True)) if is_dict else entries
-        is_text = all(type(entry) in _TEXTS for entry in entries)
+        items = table.entries[start : start + page]
+        body = dict(zip(table.keys[start : start + page], items, strict=True)) if is_dict else items
+        is_text = all(type(item) in _TEXTS for item in items)
         table.parts.append(PagePart(body) if is_text else TextPart(None, trim(dump(body))))
     target.known.set_table(path, table, same)
     return table.parts

@@ -154,7 +154,8 @@ class RowIndex:
         changes.index.sum, changes.index.body_bytes = self.sum, self.body_bytes
         for path, parts in containers.items():
             old = self._containers.get(path, [])
-            same = count_same(self._parts.get(path, ()), parts)
+            known = self._parts.get(path, ())
+            same = len(parts) if known is parts else count_same(known, parts)
             if not same == len(old) == len(parts):
                 old = _compare_container(path, old, parts, same, _Target(revision, changes))
             changes.index._containers[path] = old

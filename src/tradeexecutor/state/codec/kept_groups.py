@@ -226,7 +226,7 @@ class KeptGroups:
         Returns
         -------
         dict, list, None
-            None if the table has to be encoded without kept texts: at the first `UNKEPT_SAVES` calls, while another
+            The same object as in the last call if all entries are the same texts; the caller must not change it. None if the table has to be encoded without kept texts: at the first `UNKEPT_SAVES` calls, while another
             thread is here, and if a key is no integer.
         """
         self._encodings += 1
@@ -244,9 +244,13 @@ class KeptGroups:
     def _continue_encoding(
         self, empty: dict[str, Any] | list[Any], groups: list[EntryGroup], encode_item: Callable[[Any], Any]
     ) -> dict[str, Any] | list[Any]:
-        """Return the encoded table of the last call with other entries at its end, where it has changed."""
-        encoded, reusable = self._encoded or empty, self._reusable
+        """Return the encoded table of the last call, or a copy with other entries at its end where it has changed."""
+        before, reusable = self._encoded or empty, self._reusable
+        if len(before) == reusable == sum(len(group.entries) for group in groups):
+            return before
+        # A copy, because another thread that reads a snapshot may come here before the caller has printed it.
         self._encoded, self._reusable = None, 0  # an error below would leave a part of a table
+        encoded = before.copy()
         remove: Callable[[], Any] = encoded.popitem if isinstance(encoded, dict) else encoded.pop
         while len(encoded) > reusable:
             remove()
@@ -266,7 +270,7 @@ class KeptGroups:
             if group.texts is not None and kept == place - len(group.entries):
                 kept = place
         self._encoded, self._reusable = encoded, kept
-        return encoded.copy()  # another thread that reads a snapshot may come here before the caller has printed it
+        return encoded
 
     @contextlib.contextmanager
     def comparing_once(self, *, is_last: bool = False) -> Generator[None]:
