@@ -226,8 +226,9 @@ class KeptGroups:
         Returns
         -------
         dict, list, None
-            The same object as in the last call if all entries are the same texts; the caller must not change it. None if the table has to be encoded without kept texts: at the first `UNKEPT_SAVES` calls, while another
-            thread is here, and if a key is no integer.
+            The same object as in the last call if all entries are the same texts; the caller must not change it. None
+            if the table has to be encoded without kept texts: at the first `UNKEPT_SAVES` calls, while another thread
+            is here, and if a key is no integer.
         """
         self._encodings += 1
         self._encode_item = encode_item

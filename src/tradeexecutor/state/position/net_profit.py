@@ -78,14 +78,16 @@ def get_unexplained_cash_usd(position: PositionFields) -> USDollarAmount:
 
 def get_trade_unexplained_cash_usd(trade: TradeExecution) -> USDollarAmount:
     """Return the share of one spot or vault trade in `get_unexplained_cash_usd`, USD; rounding counts as 0."""
-    if trade._executed_at is None or trade._repaired_at is not None or not trade.executed_reserve:
+    if trade._executed_at is None or trade._repaired_at is not None:
         return 0.0
-    return _get_unexplained_cash_usd(trade, trade.executed_reserve, trade.get_value())
+    return get_trade_unexplained_cash_of_value(trade, trade.get_value())
 
 
-def _get_unexplained_cash_usd(trade: TradeExecution, reserve: Decimal, value: USDollarAmount) -> USDollarAmount:
-    """Return the unexplained cash of an executed trade that moved a reserve, token units, and has a value, USD."""
-    moved = float(reserve) * trade.get_reserve_currency_exchange_rate()
+def get_trade_unexplained_cash_of_value(trade: TradeExecution, value: USDollarAmount) -> USDollarAmount:
+    """Return `get_trade_unexplained_cash_usd` of an executed trade that was not repaired, and whose value is known."""
+    if not trade.executed_reserve:
+        return 0.0
+    moved = float(trade.executed_reserve) * trade.get_reserve_currency_exchange_rate()
     cost = moved - value if trade._planned_quantity > 0 else value - moved
     return cost if abs(cost) > _ROUNDING_FRACTION * max(moved, value) else 0.0
 
@@ -172,8 +174,8 @@ def _get_fill(trade: TradeExecution) -> tuple[float, float, USDollarAmount]:
     """Return quantity, price and value of an executed trade, both as the cash that was moved makes them."""
     quantity = float(trade._executed_quantity or 0)
     value = trade.get_value()
-    if trade._repaired_at is None and trade.executed_reserve:
-        extra = _get_unexplained_cash_usd(trade, trade.executed_reserve, value)
+    if trade._repaired_at is None:
+        extra = get_trade_unexplained_cash_of_value(trade, value)
         value += extra if quantity > 0 else -extra
     return quantity, value / abs(quantity) if quantity else 0.0, value
 
@@ -192,6 +194,11 @@ def get_net_result(position: PositionFields, profit: USDollarAmount | None = Non
     invested = totals.bought_usd if is_long(position) or is_credit_supply(position) else totals.sold_usd
     if profit is None:
         profit = get_net_profit_usd(position)
+    return relate_to_invested(profit, invested)
+
+
+def relate_to_invested(profit: USDollarAmount, invested: USDollarAmount) -> tuple[USDollarAmount, Percent]:
+    """Return a net profit in USD, and as a fraction of the invested amount; see `get_net_result`."""
     if abs(profit) <= _ROUNDING_FRACTION * invested:
         profit = 0.0
     return profit, profit / invested if invested else 0.0
