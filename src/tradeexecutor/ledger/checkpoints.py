@@ -15,7 +15,7 @@ the balance itself              everything                             yes, afte
 
 import datetime
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -26,6 +26,7 @@ from tradeexecutor.state.balance_update import BalanceUpdate, BalanceUpdateCause
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.reserve import ReservePosition
 from tradeexecutor.state.state import State
+from tradeexecutor.state.statistics import PositionStatistics
 
 __all__ = [
     "Checkpoint",
@@ -171,8 +172,10 @@ def list_event_checkpoints(journal: Journal, events: Iterable[BalanceUpdate]) ->
         )
 
 
-def list_holding_checkpoints(state: State, journal: Journal, position: TradingPosition) -> list[Checkpoint]:
-    """Return the recorded quantities of a position that has no loan."""
+def list_holding_checkpoints(
+    journal: Journal, position: TradingPosition, samples: Sequence[PositionStatistics]
+) -> list[Checkpoint]:
+    """Return the recorded quantities of a position that has no loan, among them those of its samples."""
     checkpoints: list[Checkpoint] = []
     if updates := position.balance_updates:
         base = position.pair.base
@@ -184,7 +187,7 @@ def list_holding_checkpoints(state: State, journal: Journal, position: TradingPo
                 when = valuation.created_at
                 place, until = place_after(journal, when), place_after(journal, end)
                 checkpoints.append(Checkpoint(place, when, "valuation", valuation.quantity, until=until))
-    if samples := state.stats.positions.get(position.position_id):
+    if samples:
         pairs = [(sample.calculated_at, float(sample.quantity)) for sample in samples]
         checkpoints += _make_samples(journal, pairs, "sample of the position")
     return sort_checkpoints(checkpoints) if len(checkpoints) > 1 else checkpoints

@@ -5,6 +5,7 @@ up to 55). The ledger adds without rounding, so its balances are exact and the r
 `get_rounding_limit` computes the largest rounding error from the number and the size of the additions.
 """
 
+import functools
 from contextlib import AbstractContextManager
 from decimal import MAX_EMAX, MIN_EMIN, ROUND_HALF_EVEN, Context, Decimal, localcontext
 
@@ -49,7 +50,13 @@ def get_rounding_limit(additions: int, largest: Decimal) -> Decimal:
     Decimal
         >= 0. For a thousand movements of up to a million tokens it is about 2e-18.
     """
-    return Decimal(2 * additions + 2) * largest.scaleb(1 - STATE_DIGITS)
+    return _get_error_of_one(additions) * largest
+
+
+@functools.cache
+def _get_error_of_one(additions: int) -> Decimal:
+    """Return `get_rounding_limit` for a largest amount of one token."""
+    return Decimal(2 * additions + 2).scaleb(1 - STATE_DIGITS)
 
 
 def write_amount(amount: Decimal) -> str:

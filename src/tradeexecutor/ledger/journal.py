@@ -130,8 +130,12 @@ def _make_journal(book: Book) -> Journal:
                 changes[-1] = number, changes[-1][1] + amount
             else:
                 changes.append((number, amount))
-    balances = {
-        account: functools.reduce(operator.add, [amount for _, amount in changes])
-        for account, changes in movements.items()
-    }
+    balances = {account: _add_up(changes) for account, changes in movements.items()}
     return Journal(entries, [key for key, _ in ordered], book.assets, movements, balances)
+
+
+def _add_up(changes: list[Movement]) -> Decimal:
+    """Return the sum of the changes of an account, at least one."""
+    if len(changes) == 2:  # nearly always: bought and sold, allocated and spent
+        return changes[0][1] + changes[1][1]
+    return functools.reduce(operator.add, [amount for _, amount in changes])

@@ -3,7 +3,7 @@
 # Functions that run for every trade read the slots of watched fields, see `state/codec/watched_record.py`.
 # pyright: reportPrivateUsage=false
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -24,11 +24,16 @@ from tradeexecutor.state.identifier import AssetIdentifier
 from tradeexecutor.state.interest import Interest
 from tradeexecutor.state.loan import Loan
 from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.position.quantity import get_quantity
 from tradeexecutor.state.state import State
+from tradeexecutor.state.statistics import PositionStatistics
 from tradeexecutor.state.trade import TradeExecution, TradeStatus
 from tradeexecutor.state.trade.capital_at_risk import keeps_allocation_on_failure
 
 __all__ = ["Recorded", "list_recorded"]
+
+# Reading a member from its enum class is slow in Python 3.11, and this runs for every position.
+_HOLDING, _LENT = AccountKind.holding, AccountKind.bridge_lent
 
 
 @dataclass(slots=True)
@@ -80,11 +85,13 @@ def list_recorded(state: State, journal: Journal) -> list[Recorded]:
     recorded = list(_list_cash(state, journal))
     foreign = _find_accounts(journal, frozenset({AccountKind.holding}))
     waiting = _find_accounts(journal, frozenset(_WAITING_NAMES))
+    lent = frozenset(account for account in journal.movements if account.kind is _LENT)
+    samples = state.stats.positions
     for position in list_positions(state):
         if position.pair.kind.is_credit_based():
             recorded += _list_loan(journal, position)
         else:
-            recorded += _list_holding(state, journal, position)
+            recorded += _list_holding(journal, position, samples.get(position.position_id, ()), lent)
         for account in foreign.get(position.position_id, ()):
             if account.asset != position.pair.base.get_identifier():
                 name = f"{journal.get_symbol(account.asset)} of position #{position.position_id}"
@@ -96,8 +103,8 @@ def list_recorded(state: State, journal: Journal) -> list[Recorded]:
 def _find_accounts(journal: Journal, kinds: frozenset[AccountKind]) -> dict[int, list[Account]]:
     """Return the accounts of some kinds that are not empty, by position id."""
     found: dict[int, list[Account]] = {}
-    for account in journal.movements:
-        if account.kind in kinds and account.position_id is not None and journal.get_balance(account):
+    for account, balance in journal.balances.items():
+        if balance and account.kind in kinds and account.position_id is not None:
             found.setdefault(account.position_id, []).append(account)
     return found
 
@@ -119,25 +126,30 @@ def _list_cash(state: State, journal: Journal) -> Iterator[Recorded]:
 # --- Positions without a loan
 
 
-def _list_holding(state: State, journal: Journal, position: TradingPosition) -> Iterator[Recorded]:
+def _list_holding(
+    journal: Journal, position: TradingPosition, samples: Sequence[PositionStatistics], lent: frozenset[Account]
+) -> Iterator[Recorded]:
+    """Yield the holding of a position, and its capital that trades on the far chain use, or have used."""
     number = position.position_id
     base = position.pair.base
     asset = base.get_identifier()
-    account = Account(AccountKind.holding, asset, number)
+    account = Account(_HOLDING, asset, number)
     yield Recorded(
         f"{base.token_symbol} of position #{number}",
         asset,
         (account,),
-        position.get_quantity(),
+        get_quantity(position),
         number,
-        checkpoints=list_holding_checkpoints(state, journal, position),
+        checkpoints=list_holding_checkpoints(journal, position, samples),
     )
-    lent = Account(AccountKind.bridge_lent, asset, number)
-    if position.pair.kind.is_cctp_bridge() or position.bridge_capital_allocated or lent in journal.movements:
+    if not (lent or position.bridge_capital_allocated or position.pair.kind.is_cctp_bridge()):  # nearly always
+        return
+    used = Account(_LENT, asset, number)
+    if position.pair.kind.is_cctp_bridge() or position.bridge_capital_allocated or used in lent:
         yield Recorded(
             f"{base.token_symbol} of position #{number}: capital lent to trades on the far chain",
             asset,
-            (lent,),
+            (used,),
             position.bridge_capital_allocated,
             number,
             sign=-1,

@@ -97,13 +97,12 @@ class Timeline:
         self.journal = journal
         self.recorded = recorded
         sign = recorded.sign
-        self._numbers: list[int] = []
-        self._balances: list[Decimal] = []
         self.movements: list[Movement] = journal.get_movements(recorded.accounts)
+        self._numbers: list[int] = [number for number, _ in self.movements]
+        self._balances: list[Decimal] = []
         balance = largest = ZERO
-        for number, amount in self.movements:
+        for _, amount in self.movements:
             balance += amount if sign > 0 else -amount
-            self._numbers.append(number)
             self._balances.append(balance)
             size = abs(amount)
             if size > largest:

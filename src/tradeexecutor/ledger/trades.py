@@ -45,7 +45,10 @@ __all__ = [
     "not_before_start",
 ]
 
+# Reading a member from its enum class is slow in Python 3.11, and this runs for every trade.
 _HOLDING, _MARKET, _IN_FLIGHT = AccountKind.holding, AccountKind.market, AccountKind.in_flight
+_CASH, _STARTED, _SUCCEEDED = AccountKind.cash, EntryKind.trade_started, EntryKind.trade_succeeded
+_START, _OUTCOME = Rank.start, Rank.outcome
 
 
 def is_counter_trade(trade: TradeExecution) -> bool:
@@ -101,22 +104,26 @@ def get_capital_source(book: Book, trade: TradeExecution, *, takes_capital: bool
         if bridge is not None:
             asset = bridge.pair.base
             return CapitalSource(book.get_account(AccountKind.bridge_lent, asset, bridge.position_id), asset, allocated)
-    return CapitalSource(book.get_account(AccountKind.cash, reserve), reserve, allocated)
+    return CapitalSource(book.get_account(_CASH, reserve), reserve, allocated)
 
 
-def book_start(book: Book, trade: TradeExecution, capital: CapitalSource) -> None:
-    """Add the entry that moves the capital of a started trade into flight; nothing for a trade without capital."""
-    if trade._started_at is None or not capital.allocated:
-        return
+def book_start(book: Book, trade: TradeExecution, capital: CapitalSource) -> Account | None:
+    """Add the entry that moves the capital of a started trade into flight, and return where it is.
+
+    None, and no entry, for a trade without capital, such as one that was not started.
+    """
+    if not capital.allocated:
+        return None
     bucket = book.get_account(_IN_FLIGHT, capital.asset, trade.position_id)
     book.record(
-        (trade._started_at, Rank.start, trade.trade_id),
-        EntryKind.trade_started,
+        (trade._started_at or trade.opened_at, _START, trade.trade_id),
+        _STARTED,
         f"trade #{trade.trade_id} starts and takes its capital",
         ((capital.source, -capital.allocated), (bucket, capital.allocated)),
         trade_id=trade.trade_id,
         position_id=trade.position_id,
     )
+    return bucket
 
 
 def book_release(book: Book, trade: TradeExecution, capital: CapitalSource, bucket: Account) -> None:
@@ -153,10 +160,11 @@ def book_exchange(book: Book, position: TradingPosition, trade: TradeExecution) 
     if trade.flags and TradeFlag.missing_position_repair in trade.flags:
         _book_found_tokens(book, position, trade)
         return
-    is_buy = trade._planned_quantity > 0
+    is_buy = trade._planned_quantity > ZERO
     capital = get_capital_source(book, trade, takes_capital=is_buy)
-    book_start(book, trade, capital)
-    bucket = _book_waiting(book, position, trade, capital) if capital.allocated or not is_buy else None
+    bucket = book_start(book, trade, capital)
+    if trade._cctp_in_transit_at is not None or trade._vault_settlement_pending_at is not None:
+        bucket = _book_waiting(book, position, trade, capital, bucket)
     if is_really_executed(trade):
         if trade._failed_at is not None:
             # The trade was retried. Its capital was given back when it failed.
@@ -166,7 +174,7 @@ def book_exchange(book: Book, position: TradingPosition, trade: TradeExecution) 
         if is_buy:
             _book_purchase(book, trade, capital, bucket)
         else:
-            _book_sale(book, position, trade)
+            _book_sale(book, position, trade, capital)
     elif trade._failed_at is not None or trade._repaired_at is not None:
         book_release(book, trade, capital, bucket or _in_flight(book, trade, capital))
 
@@ -181,12 +189,17 @@ def not_before_start(trade: TradeExecution, when: datetime.datetime) -> datetime
 
 
 def _book_waiting(
-    book: Book, position: TradingPosition, trade: TradeExecution, capital: CapitalSource
+    book: Book, position: TradingPosition, trade: TradeExecution, capital: CapitalSource, bucket: Account | None
 ) -> Account | None:
-    """Add the entry of waiting capital, and return the account that contains it; None when the trade has no capital."""
+    """Add the entry of waiting capital, and return the account that contains it; None when the trade has no capital.
+
+    Parameters
+    ----------
+    bucket
+        Account that contains the capital until then.
+    """
     trade_id, position_id = trade.trade_id, trade.position_id
     asset = capital.asset
-    bucket = book.get_account(_IN_FLIGHT, asset, position_id) if capital.allocated else None
     if trade._cctp_in_transit_at is not None and position.pair.kind.is_cctp_bridge():
         source, amount = bucket, capital.allocated
         if trade._planned_quantity <= 0:
@@ -248,11 +261,11 @@ def _book_purchase(book: Book, trade: TradeExecution, capital: CapitalSource, bu
     _record_success(book, trade, "buys", postings)
 
 
-def _book_sale(book: Book, position: TradingPosition, trade: TradeExecution) -> None:
+def _book_sale(book: Book, position: TradingPosition, trade: TradeExecution, capital: CapitalSource) -> None:
     quantity = get_executed_quantity(trade)
     proceeds = trade.executed_reserve or ZERO
     base = trade.pair.base
-    target, asset = book.get_account(AccountKind.cash, trade.reserve_currency), trade.reserve_currency
+    target, asset = capital.source, capital.asset  # of a sale always cash
     kind = position.pair.kind
     if not kind.is_cctp_bridge() and not kind.is_exchange_account():
         bridge = book.find_bridge(trade, trade._executed_at or trade.opened_at)
@@ -271,8 +284,8 @@ def _book_sale(book: Book, position: TradingPosition, trade: TradeExecution) -> 
 def _record_success(book: Book, trade: TradeExecution, verb: str, postings: list[tuple[Account, Decimal]]) -> None:
     when = not_before_start(trade, trade._executed_at or trade.opened_at)
     book.record(
-        (when, Rank.outcome, trade.trade_id),
-        EntryKind.trade_succeeded,
+        (when, _OUTCOME, trade.trade_id),
+        _SUCCEEDED,
         f"trade #{trade.trade_id} {verb} {trade.pair.base.token_symbol}",
         postings,
         trade_id=trade.trade_id,
