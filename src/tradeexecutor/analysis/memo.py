@@ -20,13 +20,14 @@ from typing import Any, ParamSpec, TypeVar
 
 from tradeexecutor.state.position.trades import sharing_totals
 
-__all__ = ["share_nothing", "share_results", "shared"]
+__all__ = ["is_sharing", "share_nothing", "share_results", "shared"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-#: Results with their arguments, which are kept so that no other object gets their identity.
-_Results = dict[tuple[Any, ...], tuple[Any, tuple[Any, ...]]]
+#: By function and by what identifies its arguments: the result, and the arguments, which are kept so that no other
+#: object gets their identity.
+_Results = dict[Callable[..., Any], dict[Any, tuple[Any, Any]]]
 
 #: Types that are compared by value.
 _PLAIN = (str, int, float, datetime.date, type(None))
@@ -65,6 +66,11 @@ def share_nothing() -> Generator[None, None, None]:
         _results.reset(token)
 
 
+def is_sharing() -> bool:
+    """Return whether results are memoised here."""
+    return _results.get() is not None
+
+
 def shared(function: Callable[P, R]) -> Callable[P, R]:
     """Decorate a function whose result is never changed, so that it is memoised inside `share_results`.
 
@@ -76,15 +82,17 @@ def shared(function: Callable[P, R]) -> Callable[P, R]:
         results = _results.get()
         if results is None:
             return function(*args, **kwargs)
-        key: tuple[Any, ...]
+        own = results.get(function)
+        if own is None:
+            own = results[function] = {}
         values: tuple[Any, ...] = args
         if len(values) == 1 and not kwargs and type(values[0]) in _identified:  # nearly always: a figure of a position
-            key = function, id(values[0])
+            key = id(values[0])
         else:
-            key = (function, *map(_identify, (*args, *kwargs.values())), *kwargs)
-        found = results.get(key)
+            key = (*map(_identify, (*args, *kwargs.values())), *kwargs)
+        found = own.get(key)
         if found is None:
-            found = results[key] = function(*args, **kwargs), (*args, *kwargs.values())
+            found = own[key] = function(*args, **kwargs), (args, kwargs)
         return found[0]
 
     return share

@@ -17,13 +17,13 @@ from typing import Any
 import pandas as pd
 
 from tradeexecutor.analysis.memo import share_results, shared
+from tradeexecutor.analysis.position_figures import measure_position
 from tradeexecutor.analysis.recorded.equity_series import (
     calculate_daily_returns,
     calculate_equity_curve,
     calculate_returns,
 )
 from tradeexecutor.analysis.recorded.long_short.table import Sides, compare_sides
-from tradeexecutor.analysis.recorded.position_figures import measure_position
 from tradeexecutor.analysis.recorded.position_order import Includes, PositionGroup, group_positions, is_long, is_short
 from tradeexecutor.analysis.recorded.position_returns import (
     calculate_compounding_realised_trading_profitability,

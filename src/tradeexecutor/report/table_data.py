@@ -5,7 +5,7 @@ since 1970, UTC. Token amounts become floats, because they are only displayed.
 """
 
 import datetime
-import heapq
+import enum
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,18 +13,25 @@ from decimal import Decimal
 from typing import Any, Literal, TypeVar
 
 from tradeexecutor.analysis.adjusted.positions import (
+    find_excursion,
     get_entry_note,
-    get_exit_reason,
     get_net_result,
-    measure_excursion,
 )
+from tradeexecutor.analysis.exit_reason import ExitReason, get_exit_reason
+from tradeexecutor.analysis.position_figures import measure_plain
+from tradeexecutor.analysis.times import to_time_index
 from tradeexecutor.state.balance_update import ACCRUALS, BalanceUpdateCause
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.files.spreadsheet_cell import to_cell
+from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.position import TradingPosition
+from tradeexecutor.state.position.trades import get_last_trade
 from tradeexecutor.state.state import State
+from tradeexecutor.state.statistics import PositionStatistics
 from tradeexecutor.state.trade import TradeExecution
-from tradeexecutor.state.trade.amounts import sum_fees
+from tradeexecutor.state.trade.amounts import get_value, sum_fees
+from tradeexecutor.state.trade.lifecycle import get_status
+from tradeexecutor.state.trade.predicates import is_buy
 from tradeexecutor.state.types import EPOCH
 
 __all__ = [
@@ -113,7 +120,10 @@ def _get(accessor: Callable[[], T]) -> T | None:
 
 def _to_times(values: Sequence[datetime.datetime | None]) -> list[int | None]:
     """Return `to_milliseconds` of each time."""
-    return [None if when is None else (when - EPOCH) // _MILLISECOND for when in values]
+    numbers: list[int] = (to_time_index(values).asi8 // 1000).tolist()
+    if None in values:
+        return [None if when is None else number for when, number in zip(values, numbers, strict=True)]
+    return [*numbers]
 
 
 def _to_numbers(values: Sequence[Decimal | float | None]) -> list[float | None]:
@@ -133,6 +143,12 @@ def _make_table(
     name: str, specs: Sequence[tuple[str, Kind, bool]], rows: Iterable[Sequence[Any]], sort: int | None = None
 ) -> TableData:
     columns = [*zip(*rows, strict=True)] or [() for _ in specs]
+    return _make_table_of_columns(name, specs, columns, sort)
+
+
+def _make_table_of_columns(
+    name: str, specs: Sequence[tuple[str, Kind, bool]], columns: Sequence[Sequence[Any]], sort: int | None
+) -> TableData:
     made = tuple(
         ColumnData(column, kind, _CONVERSIONS.get(kind, list)(values), is_minor)
         for (column, kind, is_minor), values in zip(specs, columns, strict=True)
@@ -176,7 +192,7 @@ def _make_open(position: TradingPosition, status: str) -> tuple[Any, ...]:
     return (
         position.position_id,
         position.pair.get_ticker(),
-        _name_kind(position),
+        _name_kind(position.pair),
         status,
         position.get_entered_at(),
         _get(position.get_quantity),
@@ -188,8 +204,8 @@ def _make_open(position: TradingPosition, status: str) -> tuple[Any, ...]:
     )
 
 
-def _name_kind(position: TradingPosition) -> str:
-    return position.pair.kind.value.replace("_", " ")
+def _name_kind(pair: TradingPairIdentifier) -> str:
+    return pair.kind.value.replace("_", " ")
 
 
 _CLOSED: tuple[tuple[str, Kind, bool], ...] = (
@@ -213,45 +229,75 @@ _CLOSED: tuple[tuple[str, Kind, bool], ...] = (
 
 def make_closed_positions(state: State) -> TableData:
     """Return the closed positions, the latest first."""
-    rows = (_make_closed(state, position) for position in state.portfolio.closed_positions.values())
+    name_pair, samples = _PairNames(), state.stats.positions
+    rows = (
+        _make_closed(position, name_pair, samples.get(position.position_id, ()))
+        for position in state.portfolio.closed_positions.values()
+    )
     return _make_table("closed", _CLOSED, rows, sort=4)
 
 
-def _make_closed(state: State, position: TradingPosition) -> tuple[Any, ...]:
-    profit_usd, profit_pct = _get(lambda: get_net_result(position)) or (None, None)
+class _PairNames:
+    """Tickers of pairs, and names of their kinds; positions share their pairs, so there are few."""
+
+    def __init__(self) -> None:
+        self._names: dict[int, tuple[TradingPairIdentifier, str, str]] = {}
+
+    def __call__(self, pair: TradingPairIdentifier) -> tuple[str, str]:
+        found = self._names.get(id(pair))
+        if found is None:
+            found = self._names[id(pair)] = pair, pair.get_ticker(), _name_kind(pair)
+        return found[1:]
+
+
+class _Words(dict[enum.Enum, str]):
+    """Members of an enum in words."""
+
+    def __missing__(self, member: enum.Enum) -> str:
+        self[member] = words = member.value.replace("_", " ")
+        return words
+
+
+def _make_closed(
+    position: TradingPosition, name_pair: _PairNames, samples: Sequence[PositionStatistics]
+) -> tuple[Any, ...]:
+    figures = measure_plain(position)
+    if figures is not None:  # nearly always
+        entered_at, net_result, exit_reason = figures.entered_at, figures.net_result, figures.exit_reason
+        bought, fees = figures.bought_usd, figures.lp_fees
+    else:
+        entered_at, exit_reason = position.get_entered_at(), get_exit_reason(position)
+        net_result = _get(lambda: get_net_result(position)) or (None, None)
+        bought = _get(position.get_total_bought_usd if position.is_long() else position.get_total_sold_usd)
+        fees = _get(position.get_total_lp_fees_paid)
     closed_at = position.closed_at
-    held = None if closed_at is None else (closed_at - position.get_entered_at()) // _MILLISECOND
-    excursion = _get(lambda: measure_excursion(state, position))
-    entry = position.get_total_bought_usd if position.is_long() else position.get_total_sold_usd
+    excursion = _get(lambda: find_excursion(position, samples))
     return (
         position.position_id,
-        position.pair.get_ticker(),
-        _name_kind(position),
-        position.get_entered_at(),
+        *name_pair(position.pair),
+        entered_at,
         closed_at,
-        held,
-        profit_usd,
-        profit_pct,
+        None if closed_at is None else (closed_at - entered_at) // _MILLISECOND,
+        *net_result,
         get_entry_note(position),
-        _describe_exit(position),
+        _describe_exit(position, exit_reason),
         None if excursion is None else excursion.adverse,
         None if excursion is None else excursion.favourable,
-        _get(entry),
-        _get(position.get_total_lp_fees_paid),
+        bought,
+        fees,
         len(position.trades),
     )
 
 
-def _describe_exit(position: TradingPosition) -> str:
+def _describe_exit(position: TradingPosition, reason: ExitReason | None) -> str:
     """Return why the position was closed, and what was noted about its last trade."""
-    reason = get_exit_reason(position)
-    trades = list(position.trades.values())
-    note = _to_line(trades[-1].notes) if len(trades) > 1 else ""
-    return ": ".join(text for text in (reason.value if reason else "", note) if text)
+    name = reason.value if reason else ""
+    note = get_last_trade(position).notes if len(position.trades) > 1 else None
+    return ": ".join(text for text in (name, _to_line(note)) if text) if note else name
 
 
 def _to_line(note: str | None) -> str:
-    return " ".join((note or "").split())
+    return " ".join(note.split()) if note else ""
 
 
 # --- Trades
@@ -293,37 +339,40 @@ def make_position_trades(position: TradingPosition) -> TableData:
 
 
 def _collect_trades(positions: Iterable[TradingPosition], last: int | None) -> TableData:
-    trades: dict[int, tuple[TradeExecution, TradingPosition]] = {}
-    for position in positions:
+    owners = [*positions]
+    table: dict[int, TradeExecution] = {}
+    for position in owners:
         for own in (position.trades, position.pending_trades, position.expired_trades):
-            trades.update((number, (trade, position)) for number, trade in own.items())
-    numbers = sorted(trades) if last is None else sorted(heapq.nlargest(last, trades))
+            if own:
+                table.update(own)
+    numbers = sorted(table)
+    if last is not None:
+        numbers = numbers[-last:] if last > 0 else []
+        wanted = frozenset(numbers)
+        owners = [position for position in owners if not wanted.isdisjoint(position.trades)]
+    trades = [*map(table.__getitem__, numbers)]
     profits: dict[int, float] = {}
-    for position in {id(position): position for _, position in map(trades.__getitem__, numbers)}.values():
+    for position in owners:
         profits.update(_get(position.get_trade_profits_usd) or {})
-    rows = (_make_trade(trades[number][0], profits.get(number)) for number in numbers)
-    return _make_table("trades", _TRADES, rows, sort=0)
-
-
-def _make_trade(trade: TradeExecution, profit: float | None) -> tuple[Any, ...]:
-    quantity = trade.planned_quantity if trade.executed_quantity is None else trade.executed_quantity
-    return (
-        trade.trade_id,
-        trade.position_id,
-        trade.pair.get_ticker(),
-        "buy" if trade.is_buy() else "sell",
-        trade.trade_type.value.replace("_", " "),
-        trade.get_status().value.replace("_", " "),
-        trade.opened_at,
-        trade.executed_price or trade.planned_price,
-        trade.get_value(),
-        profit,
-        _to_line(trade.notes),
-        quantity,
-        trade.executed_at,
-        sum_fees(trade.lp_fees_paid),
-        _get(trade.get_execution_cost) if trade.executed_price else None,
+    name_pair, words = _PairNames(), _Words()
+    columns: tuple[list[Any], ...] = (
+        [trade.trade_id for trade in trades],
+        [trade.position_id for trade in trades],
+        [name_pair(trade.pair)[0] for trade in trades],
+        ["buy" if is_buy(trade) else "sell" for trade in trades],
+        [words[trade.trade_type] for trade in trades],
+        [words[get_status(trade)] for trade in trades],
+        [trade.opened_at for trade in trades],
+        [trade.executed_price or trade.planned_price for trade in trades],
+        [*map(get_value, trades)],
+        [*map(profits.get, numbers)],
+        [_to_line(trade.notes) for trade in trades],
+        [trade.planned_quantity if trade.executed_quantity is None else trade.executed_quantity for trade in trades],
+        [trade.executed_at for trade in trades],
+        [sum_fees(trade.lp_fees_paid) for trade in trades],
+        [_get(trade.get_execution_cost) if trade.executed_price else None for trade in trades],
     )
+    return _make_table_of_columns("trades", _TRADES, columns, sort=0)
 
 
 # --- Deposits

@@ -252,7 +252,7 @@ def test_every_breakdown_adds_up_to_all_positions(name: str):
     add_open(state, 100.0, START + 9 * DAY)
     rows = break_down(state.portfolio, name).rows
     figures = measure_positions(state.portfolio.get_all_positions())
-    assert sum(row.positions for row in rows) == len(figures.results) == 3
+    assert sum(row.positions for row in rows) == len(figures) == 3
     assert sum(row.profit_usd for row in rows) == pytest.approx(40.0)
     assert sum(row.won for row in rows) == 2
 

@@ -12,9 +12,9 @@ import pytest
 
 from tests.kit.chart_states import make_traded
 from tests.kit.portfolios import START
+from tradeexecutor.analysis.position_figures import measure_plain
 from tradeexecutor.report.page import ReportOptions, collect_report
 from tradeexecutor.state.identifier import AssetIdentifier, TradingPairIdentifier
-from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
 from tradeexecutor.state.statistics import PortfolioStatistics, PositionStatistics
 from tradeexecutor.state.trade import TradeType
@@ -141,8 +141,8 @@ def test_a_chart_of_many_positions_stays_small(busy: State):
 
 
 @pytest.mark.slow
-def test_a_report_works_out_the_profit_of_a_position_once(busy: State):
-    code = TradingPosition.get_total_profit.__code__
+def test_a_report_measures_a_position_once(busy: State):
+    code = measure_plain.__wrapped__.__code__  # pyright: ignore[reportFunctionMemberAccess]
     calls = 0
 
     def count(frame: types.FrameType, event: str, argument: object) -> None:
@@ -155,8 +155,7 @@ def test_a_report_works_out_the_profit_of_a_position_once(busy: State):
         collect_report(busy, ReportOptions())
     finally:
         sys.setprofile(before)
-    # A few are of the one position that has a chart of its own.
-    assert POSITIONS <= calls < 1.02 * POSITIONS
+    assert calls == len([*busy.portfolio.get_all_positions()])
 
 
 def test_exposure_is_that_of_adding_up_positions_one_by_one():

@@ -13,6 +13,7 @@ import pytest
 
 from tests.kit.chart_states import DAY, GOLD_PAIR, PAIR, START, make_candles, make_traded
 from tests.kit.portfolios import make_state, record_equity
+from tradeexecutor.analysis.recorded import position_returns
 from tradeexecutor.analysis.recorded.position_returns import calculate_long_compounding_realised_trading_profitability
 from tradeexecutor.state.cycle_duration import CycleDuration
 from tradeexecutor.state.errors import InvalidValue, NothingToDraw
@@ -162,6 +163,7 @@ def test_long_and_short_curves(monkeypatch: pytest.MonkeyPatch):
     expected = calculate_long_compounding_realised_trading_profitability(state)
     assert list(get_trace(figure, "Long").y) == list(expected)
     monkeypatch.setattr(TradingPosition, "is_short", lambda self: self.position_id == 2)
+    monkeypatch.setattr(position_returns, "measure_plain", lambda position: None)  # the position is asked
     figure = visualise_long_short_benchmark(make_closed_at_thousand(), "Sides")
     assert [trace.name for trace in figure.data] == ["All", "Long", "Short"]
     assert get_trace(figure, "Short").y[-1] == pytest.approx(-0.02)

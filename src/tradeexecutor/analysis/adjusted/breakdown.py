@@ -6,19 +6,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from tradeexecutor.analysis.adjusted.positions import (
-    PositionResult,
+    ExitReason,
+    PositionFigures,
     calculate_profit_factor,
     get_entry_note,
-    get_exit_reason,
-    list_results,
+    measure_closed,
 )
 from tradeexecutor.state.portfolio import Portfolio
-from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.types import Percent, USDollarAmount
 
 __all__ = ["BREAKDOWNS", "Breakdown", "BreakdownRow", "break_down"]
 
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+#: Hours of a day, as the groups are named.
+_HOURS = tuple(f"{hour:02}:00" for hour in range(24))
 
 #: Key of the group of positions without notes.
 NO_NOTE = "no note"
@@ -62,18 +64,37 @@ class Breakdown:
     rows: tuple[BreakdownRow, ...]
 
 
-def _get_exit(position: TradingPosition) -> str:
-    reason = get_exit_reason(position)
-    return "" if reason is None else reason.value
+def _list_tickers(closed: PositionFigures) -> list[str]:
+    # Positions share their pairs, so there are few.
+    pairs = {id(position.pair): position.pair for position in closed.positions}
+    tickers = {number: pair.get_ticker() for number, pair in pairs.items()}
+    return [tickers[id(position.pair)] for position in closed.positions]
 
 
-#: Name -> title, and what groups a position.
-BREAKDOWNS: Mapping[str, tuple[str, Callable[[TradingPosition], str]]] = {
-    "pair": ("By pair", lambda position: position.pair.get_ticker()),
-    "entry": ("By entry note", lambda position: get_entry_note(position) or NO_NOTE),
-    "exit": ("By exit", _get_exit),
-    "weekday": ("By weekday of the entry", lambda position: _WEEKDAYS[position.get_entered_at().weekday()]),
-    "hour": ("By hour of the entry (UTC)", lambda position: f"{position.get_entered_at().hour:02}:00"),
+def _list_entry_notes(closed: PositionFigures) -> list[str]:
+    return [get_entry_note(position) or NO_NOTE for position in closed.positions]
+
+
+def _list_exits(closed: PositionFigures) -> list[str]:
+    names = {None: "", **{reason: reason.value for reason in ExitReason}}
+    return [names[reason] for reason in closed.exits]
+
+
+def _list_weekdays(closed: PositionFigures) -> list[str]:
+    return [_WEEKDAYS[entered_at.weekday()] for entered_at in closed.entered_at]
+
+
+def _list_hours(closed: PositionFigures) -> list[str]:
+    return [_HOURS[entered_at.hour] for entered_at in closed.entered_at]
+
+
+#: Name -> title, and what returns the group of each position.
+BREAKDOWNS: Mapping[str, tuple[str, Callable[[PositionFigures], list[str]]]] = {
+    "pair": ("By pair", _list_tickers),
+    "entry": ("By entry note", _list_entry_notes),
+    "exit": ("By exit", _list_exits),
+    "weekday": ("By weekday of the entry", _list_weekdays),
+    "hour": ("By hour of the entry (UTC)", _list_hours),
 }
 
 
@@ -87,11 +108,12 @@ def break_down(portfolio: Portfolio, name: str) -> Breakdown:
     name
         A key of `BREAKDOWNS`.
     """
-    title, get_key = BREAKDOWNS[name]
-    groups: dict[str, list[PositionResult]] = {}
-    for position, result in list_results(portfolio):
-        groups.setdefault(get_key(position), []).append(result)
-    rows = [_make_row(key, results) for key, results in groups.items()]
+    title, list_keys = BREAKDOWNS[name]
+    closed = measure_closed(portfolio)
+    places: dict[str, list[int]] = {}
+    for place, key in enumerate(list_keys(closed)):
+        places.setdefault(key, []).append(place)
+    rows = [_make_row(key, closed, own) for key, own in places.items()]
     if name == "weekday":
         rows.sort(key=lambda row: _WEEKDAYS.index(row.key))
     elif name == "hour":
@@ -101,12 +123,12 @@ def break_down(portfolio: Portfolio, name: str) -> Breakdown:
     return Breakdown(name, title, tuple(rows))
 
 
-def _make_row(key: str, results: list[PositionResult]) -> BreakdownRow:
-    percents = [result.profit_pct for result in results]
-    profits = np.array([result.profit_usd for result in results], dtype=np.float64)
+def _make_row(key: str, closed: PositionFigures, places: list[int]) -> BreakdownRow:
+    percents = [*map(closed.profit_pct.__getitem__, places)]
+    profits = np.array([*map(closed.profit_usd.__getitem__, places)], dtype=np.float64)
     return BreakdownRow(
         key=key,
-        positions=len(results),
+        positions=len(places),
         won=int((profits > 0).sum()),
         lost=int((profits < 0).sum()),
         profit_usd=float(profits.sum()),

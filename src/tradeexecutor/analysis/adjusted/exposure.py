@@ -3,6 +3,7 @@
 import datetime
 from collections.abc import Iterable
 
+from tradeexecutor.analysis.position_figures import measure_plain
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.types import Percent
 
@@ -23,11 +24,14 @@ def calculate_exposure(
     """
     if end <= start:
         return None
-    spans = sorted(
-        (max(position.get_entered_at(), start), min(position.closed_at or end, end))
-        for position in positions
-        if not position.is_credit_supply() and position.has_executed_trades()
-    )
+    spans: list[tuple[datetime.datetime, datetime.datetime]] = []
+    for position in positions:
+        figures = measure_plain(position)
+        if figures is None and (position.is_credit_supply() or not position.has_executed_trades()):
+            continue
+        entered_at = position.get_entered_at() if figures is None else figures.entered_at
+        spans.append((max(entered_at, start), min(position.closed_at or end, end)))
+    spans.sort()
     total = datetime.timedelta(0)
     covered_until = start
     for opened, closed in spans:

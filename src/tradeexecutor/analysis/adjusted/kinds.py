@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tradeexecutor.analysis.adjusted.positions import get_net_result, measure_positions
+from tradeexecutor.analysis.adjusted.positions import get_net_result
+from tradeexecutor.analysis.position_figures import measure_plain
 from tradeexecutor.state.balance_update import BalanceUpdateCause
 from tradeexecutor.state.identifier import TradingPairKind
 from tradeexecutor.state.position import TradingPosition
@@ -122,9 +123,17 @@ def measure_kinds(positions: Iterable[TradingPosition]) -> tuple[KindFigures, ..
 
 
 def _measure(name: str, positions: list[TradingPosition]) -> KindFigures:
-    results = measure_positions(positions)
-    still_open = [position for position in positions if not position.is_closed()]
-    with_interest = [position for position in positions if _may_have_interest(position)]
+    figures = [*map(measure_plain, positions)]
+    measured = [*zip(positions, figures, strict=True)]
+    profits = [get_net_result(position)[0] if plain is None else plain.net_result[0] for position, plain in measured]
+    scored = [
+        profit
+        for (position, plain), profit in zip(measured, profits, strict=True)
+        if plain is not None or (position.is_closed() and not position.is_credit_supply())
+    ]
+    others = [position for position, plain in measured if plain is None]
+    still_open = [position for position in others if not position.is_closed()]
+    with_interest = [position for position in others if _may_have_interest(position)]
     exposure = sum(map(get_exposure, still_open), 0.0)
     value = sum(position.get_value() for position in still_open)
     liquidations = [
@@ -137,10 +146,10 @@ def _measure(name: str, positions: list[TradingPosition]) -> KindFigures:
         name=name,
         positions=len(positions),
         closed=len(positions) - len(still_open),
-        won=results.won,
-        lost=results.lost,
-        profit=sum(get_net_result(position)[0] for position in positions),
-        fees=sum(position.get_total_lp_fees_paid() for position in positions),
+        won=sum(profit > 0 for profit in scored),
+        lost=sum(profit < 0 for profit in scored),
+        profit=sum(profits),
+        fees=sum(position.get_total_lp_fees_paid() if plain is None else plain.lp_fees for position, plain in measured),
         interest_earned=sum(map(get_interest_earned, with_interest), 0.0),
         interest_paid=sum(map(get_interest_paid, with_interest), 0.0),
         liquidations=len(liquidations),

@@ -1,20 +1,22 @@
 """Results of positions, net of fees, slippage and interest, from executed trades only."""
 
-import enum
+import datetime
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tradeexecutor.analysis.exit_reason import ExitReason, get_exit_reason
 from tradeexecutor.analysis.memo import shared
+from tradeexecutor.analysis.position_figures import measure_plain
 from tradeexecutor.state.portfolio import Portfolio
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.state import State
+from tradeexecutor.state.statistics import PositionStatistics
 from tradeexecutor.state.trade import TradeStatus
-from tradeexecutor.state.trigger import TriggerCondition
 from tradeexecutor.state.types import Percent, USDollarAmount
 
 __all__ = [
@@ -27,11 +29,12 @@ __all__ = [
     "calculate_expectancy",
     "calculate_profit_factor",
     "calculate_system_quality_number",
+    "find_excursion",
     "get_entry_note",
     "get_exit_reason",
     "get_net_profit",
     "get_net_result",
-    "list_results",
+    "measure_closed",
     "measure_excursion",
     "measure_positions",
     "measure_trading",
@@ -57,159 +60,116 @@ class PositionResult:
     profit_usd: USDollarAmount
 
 
-class ExitReason(enum.StrEnum):
-    """Why a position was closed."""
-
-    stop_loss = "stop loss"
-    trailing_stop_loss = "trailing stop loss"
-    take_profit = "take profit"
-    #: A timed trigger.
-    time = "time"
-    #: A repair, not a decision of the strategy.
-    repair = "repair"
-    written_off = "written off"
-    #: The lending pool sold the collateral.
-    liquidation = "liquidation"
-    decision = "decision"
-
-
-@shared
-def get_exit_reason(position: TradingPosition) -> ExitReason | None:
-    """Return why a position was closed; None while it is open.
-
-    The trigger decides, not the result: a stop with a profit is a stop, and a timed exit is neither stop nor take
-    profit, whatever trade type an older program recorded.
-    """
-    if not position.is_closed():
-        return None
-    if position.is_marked_down():
-        return ExitReason.written_off
-    executed = [trade for trade in position.trades.values() if trade.executed_at is not None]
-    last = executed[-1] if executed else None
-    if last is None or last.is_repair_trade():
-        return ExitReason.repair
-    if last.is_liquidation():
-        return ExitReason.liquidation
-    trigger = last.activated_trigger
-    if trigger is not None and trigger.condition in _TIMED:
-        return ExitReason.time
-    if last.is_stop_loss():
-        is_trailing = position.is_trailing_stop_loss()
-        return ExitReason.trailing_stop_loss if is_trailing else ExitReason.stop_loss
-    return ExitReason.take_profit if last.is_take_profit() else ExitReason.decision
-
-
-_TIMED = (TriggerCondition.timed_absolute, TriggerCondition.timed_relative_to_open)
-
-
 def get_entry_note(position: TradingPosition) -> str:
     """Return what was noted at the entry, in one line; empty without a note.
 
     Notes of trades are copied to their position, so its notes count only when none of its trades has any.
     """
-    trades = list(position.trades.values())
-    own = None if any(trade.notes for trade in trades) else position.notes
-    return " ".join(((trades[0].notes if trades else None) or own or "").split())
+    trades = position.trades
+    note = next(iter(trades.values())).notes if trades else None
+    if not note and position.notes and not any(trade.notes for trade in trades.values()):
+        note = position.notes
+    return " ".join(note.split()) if note else ""
 
 
-#: Net profit of a position, USD.
-get_net_profit = shared(TradingPosition.get_net_profit_usd)
+_ask_net_profit = shared(TradingPosition.get_net_profit_usd)
 
 
-@shared
+def get_net_profit(position: TradingPosition) -> USDollarAmount:
+    """Return the net profit of a position, USD."""
+    figures = measure_plain(position)
+    return _ask_net_profit(position) if figures is None else figures.net_profit
+
+
 def get_net_result(position: TradingPosition) -> tuple[USDollarAmount, Percent]:
     """Return the net profit of a position, in USD and as a fraction of the invested amount."""
-    return position.get_net_result(get_net_profit(position))
+    figures = measure_plain(position)
+    return position.get_net_result(_ask_net_profit(position)) if figures is None else figures.net_result
 
 
 @dataclass(slots=True)
 class PositionFigures:
-    """Closed positions in total; amounts in USD, net.
+    """The closed positions with executed trades in the order of closing, without lending; amounts in USD, net.
 
     Attributes
     ----------
-    results
-        Results of the closed positions with executed trades, in the order of closing, without lending.
+    positions
+        The positions.
+    entered_at
+        When each began to hold something, naive UTC.
+    profit_usd, profit_pct
+        Profit of each, in USD and as a fraction of the invested amount.
+    exits
+        Reason for the end of each; None where there is none.
     lending
         Number of closed credit positions, which are neither won nor lost.
-    exits
-        Number of closed positions by reason, without lending.
     """
 
-    results: list[PositionResult] = field(default_factory=list[PositionResult])
+    positions: list[TradingPosition] = field(default_factory=list[TradingPosition])
+    entered_at: list[datetime.datetime] = field(default_factory=list[datetime.datetime])
+    profit_usd: list[USDollarAmount] = field(default_factory=list[USDollarAmount])
+    profit_pct: list[Percent] = field(default_factory=list[Percent])
+    exits: list[ExitReason | None] = field(default_factory=list["ExitReason | None"])
     lending: int = 0
-    exits: dict[ExitReason, int] = field(default_factory=dict[ExitReason, int])
+
+    def __len__(self) -> int:
+        return len(self.positions)
 
     @property
     def profits(self) -> NDArray[np.float64]:
         """Net profit of each, USD."""
-        return np.array([result.profit_usd for result in self.results], dtype=np.float64)
+        return np.array(self.profit_usd, dtype=np.float64)
 
     @property
     def won(self) -> int:
         """Number with a profit."""
-        return sum(result.profit_usd > 0 for result in self.results)
+        return sum(profit > 0 for profit in self.profit_usd)
 
     @property
     def lost(self) -> int:
         """Number with a loss."""
-        return sum(result.profit_usd < 0 for result in self.results)
+        return sum(profit < 0 for profit in self.profit_usd)
 
     @property
     def best(self) -> PositionResult | None:
         """The position with the highest profit as a fraction; None without any."""
-        return max(self.results, key=lambda result: result.profit_pct, default=None)
+        return self._get_result(max(self.profit_pct)) if self.positions else None
 
     @property
     def worst(self) -> PositionResult | None:
         """The position with the lowest profit as a fraction; None without any."""
-        return min(self.results, key=lambda result: result.profit_pct, default=None)
+        return self._get_result(min(self.profit_pct)) if self.positions else None
 
-
-class _Measured(NamedTuple):
-    """What `measure_positions` counts of one position: None for lending, and for an end without a reason."""
-
-    result: PositionResult | None
-    exit_reason: ExitReason | None
-
-
-@shared
-def _measure_position(position: TradingPosition) -> _Measured | None:
-    """Return what counts of a closed position; None without executed trades."""
-    if not position.has_executed_trades():
-        return None
-    if position.is_credit_supply():
-        return _Measured(None, None)
-    profit_usd, profit_pct = get_net_result(position)
-    result = PositionResult(position.position_id, position.pair.get_ticker(), profit_pct, profit_usd)
-    return _Measured(result, get_exit_reason(position))
+    def _get_result(self, profit_pct: Percent) -> PositionResult:
+        """Return the first position with a profit."""
+        place = self.profit_pct.index(profit_pct)
+        position = self.positions[place]
+        return PositionResult(position.position_id, position.pair.get_ticker(), profit_pct, self.profit_usd[place])
 
 
 def measure_positions(positions: Iterable[TradingPosition]) -> PositionFigures:
     """Return the figures of the closed positions; positions without executed trades do not count."""
-    figures = PositionFigures()
-    closed = [position for position in positions if position.closed_at is not None]
-    for position in sorted(closed, key=lambda position: (position.closed_at, position.position_id)):
-        measured = _measure_position(position)
-        if measured is None:
+    closed = [position for position in positions if position.closed_at is not None and position.has_executed_trades()]
+    closed.sort(key=lambda position: (position.closed_at, position.position_id))
+    measured = PositionFigures()
+    for position in closed:
+        figures = measure_plain(position)
+        if figures is None and position.is_credit_supply():
+            measured.lending += 1
             continue
-        result, reason = measured
-        if result is None:
-            figures.lending += 1
-            continue
-        figures.results.append(result)
-        if reason is not None:
-            figures.exits[reason] = figures.exits.get(reason, 0) + 1
-    return figures
+        profit_usd, profit_pct = get_net_result(position) if figures is None else figures.net_result
+        measured.positions.append(position)
+        measured.entered_at.append(position.get_entered_at() if figures is None else figures.entered_at)
+        measured.profit_usd.append(profit_usd)
+        measured.profit_pct.append(profit_pct)
+        measured.exits.append(get_exit_reason(position) if figures is None else figures.exit_reason)
+    return measured
 
 
 @shared
-def list_results(portfolio: Portfolio) -> list[tuple[TradingPosition, PositionResult]]:
-    """Return the closed positions with executed trades and their results, in the order of closing, without lending."""
-    closed = [position for position in portfolio.get_all_positions() if position.closed_at is not None]
-    closed.sort(key=lambda position: (position.closed_at, position.position_id))
-    measured = ((position, _measure_position(position)) for position in closed)
-    return [(position, found.result) for position, found in measured if found is not None and found.result is not None]
+def measure_closed(portfolio: Portfolio) -> PositionFigures:
+    """Return the figures of the closed positions of a portfolio, see `measure_positions`."""
+    return measure_positions(portfolio.get_all_positions())
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +204,13 @@ def measure_trading(portfolio: Portfolio) -> TradingFigures:
     volume = fees = 0.0
     for position in portfolio.get_all_positions():
         expired += len(position.expired_trades)
+        figures = measure_plain(position)
+        if figures is not None:  # nearly all: only executed trades
+            fees += figures.lp_fees
+            trades += len(figures.trades)
+            for costs in figures.trades:
+                volume += costs.value if costs.generates_volume else 0.0
+            continue
         fees += position.get_total_lp_fees_paid()
         for trade in position.trades.values():
             if trade.executed_at is not None:
@@ -324,8 +291,15 @@ def measure_excursion(state: State, position: TradingPosition) -> Excursion | No
     the samples of the position, and prices between two samples are not included. The final result is one of the
     values. None without records and samples.
     """
+    return find_excursion(position, state.stats.positions.get(position.position_id, ()))
+
+
+def find_excursion(position: TradingPosition, samples: Sequence[PositionStatistics]) -> Excursion | None:
+    """Return `measure_excursion` of a position with samples."""
     recorded = (position.other_data or {}).get(EXCURSION_KEY)
-    known: list[float] = [sample.profitability for sample in state.stats.positions.get(position.position_id, ())]
+    if not samples and not recorded:
+        return None
+    known: list[float] = [sample.profitability for sample in samples]
     if isinstance(recorded, list):
         known += [float(value) for value in cast("list[Any]", recorded) if isinstance(value, int | float)]
     if not known:

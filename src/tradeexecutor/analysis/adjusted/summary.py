@@ -35,7 +35,7 @@ from tradeexecutor.analysis.adjusted.positions import (
     calculate_expectancy,
     calculate_profit_factor,
     calculate_system_quality_number,
-    measure_positions,
+    measure_closed,
     measure_trading,
 )
 from tradeexecutor.analysis.adjusted.ratios import (
@@ -46,6 +46,7 @@ from tradeexecutor.analysis.adjusted.ratios import (
     calculate_volatility,
 )
 from tradeexecutor.analysis.adjusted.returns import calculate_cagr, calculate_total_return
+from tradeexecutor.analysis.memo import share_results
 from tradeexecutor.analysis.times import from_us
 from tradeexecutor.state.state import State
 from tradeexecutor.state.types import Percent, USDollarAmount
@@ -244,11 +245,16 @@ def summarise_performance(state: State, held: Holding | None = None) -> Performa
     held
         What to compare with; None: what the state has recorded.
     """
+    with share_results():  # positions are read once for all figures
+        return _summarise(state, held)
+
+
+def _summarise(state: State, held: Holding | None) -> PerformanceSummary:
     portfolio = state.portfolio
     held = held or next(iter(read_holdings(state)), None)
     curve = read_equity_curve(state)
     positions = list(portfolio.get_all_positions())
-    closed = measure_positions(positions)
+    closed = measure_closed(portfolio)
     trading = measure_trading(portfolio)
     observations = read_observations(state)
     returns, path = observations.returns, observations.path
@@ -256,7 +262,7 @@ def summarise_performance(state: State, held: Holding | None = None) -> Performa
     start_at, end_at = (from_us(int(curve.times[index])) for index in (0, -1)) if len(curve) else (None, None)
     total_return = calculate_total_return(path) if len(ends) else None
     cagr = None if total_return is None else calculate_cagr(total_return, observations.years)
-    won = closed.won
+    won, profits = closed.won, closed.profits
     moves = compare_moves(observations, held)
     return PerformanceSummary(
         name=state.name,
@@ -279,13 +285,13 @@ def summarise_performance(state: State, held: Holding | None = None) -> Performa
         positions_open=len(portfolio.open_positions),
         positions_frozen=len(portfolio.frozen_positions),
         positions_closed=sum(position.is_closed() for position in positions),
-        positions_scored=len(closed.results),
+        positions_scored=len(closed),
         won=won,
         lost=closed.lost,
-        win_rate=won / len(closed.results) if closed.results else None,
-        profit_factor=calculate_profit_factor(closed.profits),
-        expectancy=calculate_expectancy(closed.profits),
-        system_quality_number=calculate_system_quality_number(closed.profits),
+        win_rate=won / len(closed) if closed else None,
+        profit_factor=calculate_profit_factor(profits),
+        expectancy=calculate_expectancy(profits),
+        system_quality_number=calculate_system_quality_number(profits),
         best_position=closed.best,
         worst_position=closed.worst,
         stop_losses=_count_exits(closed, ExitReason.stop_loss, ExitReason.trailing_stop_loss),
@@ -307,4 +313,4 @@ def _sum_later_flows(state: State, curve: EquityCurve) -> USDollarAmount:
 
 
 def _count_exits(figures: PositionFigures, *reasons: ExitReason) -> int:
-    return sum(figures.exits.get(reason, 0) for reason in reasons)
+    return sum(figures.exits.count(reason) for reason in reasons)

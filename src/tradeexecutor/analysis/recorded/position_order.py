@@ -15,7 +15,7 @@ from operator import attrgetter
 from typing import Any, Protocol, Self, TypeVar
 
 from tradeexecutor.analysis.memo import shared
-from tradeexecutor.analysis.recorded.position_figures import PositionFigures, measure_position
+from tradeexecutor.analysis.position_figures import PositionFigures, measure_position
 from tradeexecutor.state.portfolio import Portfolio
 
 __all__ = ["ClosedFigures", "Includes", "PositionGroup", "Total", "group_positions", "is_long", "is_short"]

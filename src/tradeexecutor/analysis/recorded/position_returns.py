@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from tradeexecutor.analysis.memo import shared
+from tradeexecutor.analysis.position_figures import measure_plain
 from tradeexecutor.analysis.recorded.equity_series import Frequency, make_time_series, resample_returns
 from tradeexecutor.state.contract import contract_signature
 from tradeexecutor.state.errors import LegacyDataException
@@ -36,8 +37,6 @@ __all__ = [
     "extract_compounding_unrealised_trading_profitability_portfolio_statistics",
 ]
 
-_get_size_relative_return = shared(TradingPosition.get_size_relative_realised_profit_percent)
-
 
 class _Closed(NamedTuple):
     """Size-relative return of a closed position; a text if it is not known, which explains why."""
@@ -49,10 +48,13 @@ class _Closed(NamedTuple):
 
 
 def _measure_closed(position: TradingPosition) -> _Closed:
+    figures = measure_plain(position)
+    if figures is not None and figures.realised_return is not None:  # nearly always
+        return _Closed(figures.closed_at, figures.is_long, figures.is_short, figures.realised_return)
     value: float | str = 0.0
     if position.closed_at is not None:
         try:
-            value = _get_size_relative_return(position)
+            value = position.get_size_relative_realised_profit_percent()
         except LegacyDataException as error:
             value = str(error)
     return _Closed(position.closed_at, position.is_long(), position.is_short(), value)
@@ -270,10 +272,11 @@ def _read_profit(profit: tuple[datetime.datetime, float]) -> tuple[datetime.date
 
 def _measure_profit(position: TradingPosition) -> tuple[datetime.datetime, float]:
     """Return the time at which the profit of a position counts, and the profit."""
-    return (
-        position.get_profit_timeline_timestamp(),
-        position.get_size_relative_unrealised_or_realised_profit_percent(),
-    )
+    figures = measure_plain(position)
+    profit = None if figures is None else figures.total_return
+    if profit is None:
+        profit = position.get_size_relative_unrealised_or_realised_profit_percent()
+    return position.get_profit_timeline_timestamp(), profit
 
 
 def extract_compounding_unrealised_trading_profitability_portfolio_statistics(state: State) -> "pd.Series[float]":

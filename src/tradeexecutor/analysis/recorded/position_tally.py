@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from tradeexecutor.analysis.recorded.position_figures import Outcome, PositionFigures
+from tradeexecutor.analysis.position_figures import Outcome, PositionFigures
 from tradeexecutor.analysis.recorded.sample import Sample
 from tradeexecutor.state.types import Percent, USDollarAmount
 

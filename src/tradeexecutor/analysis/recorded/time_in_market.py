@@ -4,7 +4,7 @@ import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from tradeexecutor.analysis.recorded.position_figures import PositionFigures
+from tradeexecutor.analysis.position_figures import PositionFigures
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.types import Percent
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from tradeexecutor.analysis.adjusted.positions import Excursion, get_net_result, measure_excursion
+from tradeexecutor.analysis.adjusted.positions import Excursion, find_excursion, get_net_result
 from tradeexecutor.state.errors import NothingToDraw
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.visual.charts.results import describe_result
@@ -33,7 +33,12 @@ def draw_excursions(state: "State", options: ChartOptions) -> go.Figure:
     theme = get_theme(options.theme)
     table = read_positions(state, options).choose_closed(options)
     positions: list[TradingPosition] = table.positions.tolist()
-    measured = [(position, found) for position in positions if (found := measure_excursion(state, position))]
+    samples = state.stats.positions
+    measured = [
+        (position, found)
+        for position in positions
+        if (found := find_excursion(position, samples.get(position.position_id, ())))
+    ]
     if not measured:
         raise NothingToDraw("the state has no prices of positions between their trades")
     shown = measured[-options.max_points :]

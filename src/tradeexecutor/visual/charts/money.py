@@ -57,8 +57,9 @@ def calculate_exposure_by_asset(state: "State") -> pd.DataFrame:
 def _add_up_positions(state: "State", index: pd.DatetimeIndex) -> dict[str, NDArray[np.float64]]:
     """Return the value of the holding of each base token at the times of an ascending index, USD."""
     symbols: dict[str, list[tuple[TradingPosition, list[PositionStatistics]]]] = {}
+    sampled = state.stats.positions
     for position in state.portfolio.get_all_positions():
-        samples = state.stats.positions.get(position.position_id)
+        samples = sampled.get(position.position_id)
         if samples:
             symbols.setdefault(position.pair.base.token_symbol, []).append((position, samples))
     return {symbol: _add_up(held, index) for symbol, held in symbols.items()}

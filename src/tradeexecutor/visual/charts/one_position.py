@@ -7,7 +7,10 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from tradeexecutor.analysis.memo import shared
+from tradeexecutor.analysis.position_figures import measure_plain
 from tradeexecutor.state.errors import NothingToDraw
+from tradeexecutor.state.identifier import TradingPairIdentifier
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.visual.parts.candles import find_candles, get_price_pair
 from tradeexecutor.visual.parts.chart import ChartOptions
@@ -40,19 +43,8 @@ def draw_position(state: "State", options: ChartOptions) -> go.Figure:
         if not (kind.is_spot() or kind.is_vault()):
             raise NothingToDraw(f"a timeline is drawn of spot and vault positions, not of {kind.value}")
     else:
-        table = read_positions(state, options)
-        # The largest result first; of equal results the position that was opened first.
-        order = np.argsort(-np.abs(table.profit_usd), kind="stable")
-        suitable: list[TradingPosition] = [
-            position
-            for position in table.positions[order]
-            if (position.pair.kind.is_spot() or position.pair.kind.is_vault())
-            and any(trade.executed_quantity for trade in position.get_executed_trades())
-        ]
-        if not suitable:
-            raise NothingToDraw("no spot or vault position was traded")
-        position = suitable[0]
-        note = f"The largest result of {len(suitable)} positions" if len(suitable) > 1 else None
+        position, count = _find_largest(state, options.start_at, options.end_at, options.pair)
+        note = f"The largest result of {count} positions" if count > 1 else None
     source = options.candles if find_candles(options.candles, get_price_pair(position.pair)) is not None else None
     if source is None:
         # The statistics have more samples than the position itself.
@@ -63,6 +55,34 @@ def draw_position(state: "State", options: ChartOptions) -> go.Figure:
     title = f"Position #{position.position_id} {shorten(position.pair.get_ticker(), 20)}"
     return finish(
         figure, get_theme(options.theme), title, make_notes(state, note, subtitle), options.height or 620, legend=False
+    )
+
+
+@shared
+def _find_largest(
+    state: "State",
+    start_at: datetime.datetime | None,
+    end_at: datetime.datetime | None,
+    pair: str | int | TradingPairIdentifier | None,
+) -> tuple[TradingPosition, int]:
+    """Return the position with the largest result, of equal ones the first opened, and of how many it is that."""
+    table = read_positions(state, ChartOptions(start_at=start_at, end_at=end_at, pair=pair))
+    suitable = np.array([*map(_has_timeline, table.positions)], dtype=np.bool_)
+    if not suitable.any():
+        raise NothingToDraw("no spot or vault position was traded")
+    order = np.argsort(-np.abs(table.profit_usd), kind="stable")
+    largest: TradingPosition = table.positions[order[suitable[order]][0]]  # pyright: ignore[reportAssignmentType]
+    return largest, int(suitable.sum())
+
+
+def _has_timeline(position: TradingPosition) -> bool:
+    """Return whether a position is a spot or vault position in which something was traded."""
+    figures = measure_plain(position)
+    if figures is not None and figures.bought_usd:  # nearly always
+        return True
+    kind = position.pair.kind
+    return (kind.is_spot() or kind.is_vault()) and any(
+        trade.executed_quantity for trade in position.get_executed_trades()
     )
 
 

@@ -78,11 +78,18 @@ def has_price(pair: TradingPairIdentifier) -> bool:
 @shared
 def list_pairs(state: "State") -> list[TradingPairIdentifier]:
     """Return the pairs for price charts: pairs with positions, the most traded first, then pairs with plots."""
-    trades: dict[TradingPairIdentifier, int] = {}
+    # Positions share their pairs, and comparing these takes longer than counting.
+    counts: dict[int, int] = {}
+    pairs: dict[int, TradingPairIdentifier] = {}
     for position in state.portfolio.get_all_positions():
-        pair = get_price_pair(position.pair)
-        if has_price(position.pair):
-            trades[pair] = trades.get(pair, 0) + len(position.trades)
+        key = id(position.pair)
+        pairs[key] = position.pair
+        counts[key] = counts.get(key, 0) + len(position.trades)
+    trades: dict[TradingPairIdentifier, int] = {}
+    for key, own in pairs.items():
+        if has_price(own):
+            pair = get_price_pair(own)
+            trades[pair] = trades.get(pair, 0) + counts[key]
     for plot in state.visualisation.plots.values():
         if plot.pair is not None:
             trades.setdefault(get_price_pair(plot.pair), 0)
@@ -229,10 +236,11 @@ def read_recorded_prices(state: "State", pair: TradingPairIdentifier) -> "pd.Ser
     If there are several prices for one time, the one recorded last is used.
     """
     prices: dict[datetime.datetime, float] = {}
+    samples = state.stats.positions
     for position in state.portfolio.get_all_positions():
         if get_price_pair(position.pair) != pair or not has_price(position.pair):
             continue
-        for sample in state.stats.positions.get(position.position_id, ()):
+        for sample in samples.get(position.position_id, ()):
             price = sample.underlying_price or _get_implied_price(position, sample.value, sample.quantity)
             if price:
                 prices[sample.last_valuation_at] = price

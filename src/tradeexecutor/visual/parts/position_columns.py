@@ -1,5 +1,6 @@
 """The positions of a state as columns, read once for all charts."""
 
+import datetime
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -10,9 +11,11 @@ from numpy.typing import NDArray
 
 from tradeexecutor.analysis.adjusted.positions import get_net_result
 from tradeexecutor.analysis.memo import shared
+from tradeexecutor.analysis.position_figures import measure_plain
 from tradeexecutor.analysis.times import to_time_index
 from tradeexecutor.state.errors import NothingToDraw
 from tradeexecutor.state.identifier import TradingPairIdentifier
+from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.visual.parts.chart import ChartOptions
 from tradeexecutor.visual.parts.history import find_end, is_of_pair
 from tradeexecutor.visual.parts.theme import shorten
@@ -72,32 +75,39 @@ class PositionColumns:
         NothingToDraw
             There is no such position.
         """
-        wanted = self.is_closed.copy()
-        if options.end_at is not None:
-            wanted &= np.asarray(self.ended_at <= pd.Timestamp(options.end_at))
-        rows = np.flatnonzero(wanted)
-        if not len(rows):
-            raise NothingToDraw("no position has been closed yet")
-        numbers = [position.position_id for position in self.positions[rows]]
-        return self.choose(rows[np.lexsort((numbers, self.ended_at.asi8[rows]))])
+        return _choose_closed(self, options.end_at)
+
+
+@shared
+def _choose_closed(table: PositionColumns, end_at: datetime.datetime | None) -> PositionColumns:
+    wanted = table.is_closed.copy()
+    if end_at is not None:
+        wanted &= np.asarray(table.ended_at <= pd.Timestamp(end_at))
+    rows = np.flatnonzero(wanted)
+    if not len(rows):
+        raise NothingToDraw("no position has been closed yet")
+    numbers = [position.position_id for position in table.positions[rows]]
+    return table.choose(rows[np.lexsort((numbers, table.ended_at.asi8[rows]))])
 
 
 @shared
 def _read_all(state: "State") -> PositionColumns:
-    rows = [
-        (position.get_entered_at(), position.position_id, position)
-        for position in state.portfolio.get_all_positions()
-        if position.is_properly_opened()
-    ]
-    rows.sort(key=itemgetter(0, 1))
-    positions = [position for _, _, position in rows]
+    opened: list[tuple[datetime.datetime, int, TradingPosition, tuple[float, float]]] = []
+    for position in state.portfolio.get_all_positions():
+        figures = measure_plain(position)
+        if figures is not None:  # nearly always
+            opened.append((figures.entered_at, position.position_id, position, figures.net_result))
+        elif position.is_properly_opened():
+            opened.append((position.get_entered_at(), position.position_id, position, get_net_result(position)))
+    opened.sort(key=itemgetter(0, 1))
+    positions = [position for _, _, position, _ in opened]
     # Positions share their pairs, so there are few.
     pairs = {id(position.pair): position.pair for position in positions}
     labels = {number: _get_label(pair) for number, pair in pairs.items()}
-    profits = np.array([get_net_result(position) for position in positions], dtype=np.float64).reshape(-1, 2)
+    profits = np.array([result for _, _, _, result in opened], dtype=np.float64).reshape(-1, 2)
     return PositionColumns(
         _to_objects(positions),
-        to_time_index(entered_at for entered_at, _, _ in rows),
+        to_time_index(entered_at for entered_at, _, _, _ in opened),
         to_time_index(position.closed_at or find_end(state, position) for position in positions),
         np.array([position.closed_at is not None for position in positions], dtype=np.bool_),
         _to_objects([labels[id(position.pair)] for position in positions]),

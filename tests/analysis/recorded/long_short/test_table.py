@@ -10,8 +10,8 @@ import pytest
 
 from tests.kit.portfolios import DAY, START, add_closed, make_state, record_equity
 from tradeexecutor.analysis import trade_analyser
+from tradeexecutor.analysis.position_figures import PositionFigures
 from tradeexecutor.analysis.recorded.long_short.table import Sides, get_sides_rows
-from tradeexecutor.analysis.recorded.position_figures import PositionFigures
 from tradeexecutor.analysis.trade_analyser import TradeSummary, build_trade_analysis
 from tradeexecutor.state.cycle_duration import TimeBucket
 from tradeexecutor.state.display.trade_summary_rows import format_dollars, format_duration, format_percent
