@@ -2,10 +2,20 @@
 
 import datetime
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from decimal import Decimal
+from typing import TYPE_CHECKING, TypeAlias, Union
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["count", "format_duration", "format_price", "format_profit", "get_price_tick_format", "get_tick_format"]
+
+#: Numbers in any form that becomes an array.
+Numbers: TypeAlias = Union[Sequence[float], NDArray[np.float64], "pd.Series[float]"]
 
 
 def format_profit(value: float) -> str:
@@ -28,20 +38,21 @@ def format_price(value: float) -> str:
     return f"{Decimal(f'{value:.6g}'):,f}"
 
 
-def get_tick_format(values: Iterable[float]) -> str:
+def get_tick_format(values: Numbers) -> str:
     """Return the plotly format of the numbers on an axis in USD: 20k for large ones, 0.00000012 for small ones.
 
     >>> get_tick_format([20_000.0]), get_tick_format([3.5, float("nan")]), get_tick_format([0.00000012])
     ('~s', ',.4~f', ',.10~f')
     """
-    largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
+    numbers = np.abs(np.asarray(values, dtype=np.float64))
+    largest = float(numbers.max(initial=0.0, where=np.isfinite(numbers)))
     if largest >= 1_000:
         return "~s"
     decimals = 4 if largest >= 0.1 or not largest else 3 - math.floor(math.log10(largest))
     return f",.{decimals}~f"
 
 
-def get_price_tick_format(prices: Iterable[float]) -> str:
+def get_price_tick_format(prices: Numbers) -> str:
     """Return the plotly format of prices on an axis: all digits, never an exponent.
 
     >>> get_price_tick_format([61_000.0]), get_price_tick_format([0.00000012])
