@@ -183,3 +183,44 @@ def test_keys_that_old_files_lack_have_the_same_defaults_as_in_the_general_way(p
     state = State.read_json_blob(text)
     assert parse(text.decode()) is not None
     assert state.to_json() == State.from_dict(json.loads(text)).to_json()
+
+
+def make_valuations(last: str) -> str:
+    """Return a state with three valuations of a position, the last of them with the given members."""
+    state = State.read_json_blob(TEXT)
+    position = state.portfolio.open_positions[2]
+    position.valuation_updates = [samples.valuation_update() for _ in range(3)]
+    text = state.to_json()
+    before, valuation, after = text.rpartition(position.valuation_updates[0].to_json())
+    return f"{before}{last or valuation}{after}"
+
+
+VALUATION = samples.valuation_update().to_json()
+
+
+@pytest.mark.parametrize("last", ["", VALUATION.replace('"old_value":', '"mark_down_to_zero":null,"old_value":')])
+def test_valuations_with_all_keys_are_counted(last: str):
+    is_damaged = bool(last)
+    assert (parse(make_valuations(last)) is None) is is_damaged
+    if is_damaged:
+        with pytest.raises(InvalidStateFile, match="there twice"):
+            State.read_json_blob(make_valuations(last))
+
+
+def test_a_valuation_that_lacks_a_key_is_completed():
+    without = json.loads(VALUATION)
+    del without["mark_down_to_zero"]
+    text = make_valuations(json.dumps(without))
+    assert parse(text) is not None
+    assert State.read_json_blob(text).to_json() == State.from_dict(json.loads(text)).to_json()
+
+
+@pytest.mark.parametrize("last", ["null", VALUATION.replace("{", '{"surprise":1,', 1)])
+def test_other_valuations_are_read_in_the_general_way(last: str):
+    text = make_valuations(last)
+    if last == "null":
+        with pytest.raises(InvalidStateFile):
+            State.read_json_blob(text)
+    else:
+        assert parse(text) is None
+        assert State.read_json_blob(text).to_json() == State.from_dict(json.loads(text)).to_json()

@@ -264,13 +264,29 @@ def _make_count(hint: Any, owner: type) -> _Count:
     if _has_no_colons(item):
         return _count_keys
     count_item = _make_count(item, owner)
-    return count_item if count_item is _leave_for_printing else functools.partial(_count_items, count_item)
+    if count_item is _leave_for_printing:
+        return count_item
+    if dataclasses.is_dataclass(item) and all(map(_has_no_colons, field_types(cast(type, item)).values())):
+        return functools.partial(_count_flat_records, count_item, len(field_types(cast(type, item))))
+    return functools.partial(_count_items, count_item)
 
 
 def _count_items(count_item: _Count, container: Any, found: _Found) -> int:
     if type_of(container) is dict:
         return _count_keys(container, found) + sum([count_item(item, found) for item in container.values() if item])
     return sum([count_item(item, found) for item in container if item])
+
+
+def _count_flat_records(count_item: _Count, size: int, container: Any, found: _Found) -> int:
+    """Count in records without texts, of which nearly all have all keys: without a call for each."""
+    records = container.values() if type_of(container) is dict else container
+    try:
+        sizes = [*map(len, records)]
+    except TypeError:  # one is None
+        sizes = [0]
+    if min(sizes) < size:
+        return _count_items(count_item, container, found)
+    return _count_keys(container, found) + sum(sizes)
 
 
 def _count_repeated(cls: type, container: Any, found: _Found) -> int:
