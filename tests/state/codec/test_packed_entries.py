@@ -19,7 +19,8 @@ from tests.kit.trader import DAY, WETH_USDC, Trader
 from tradeexecutor.database.parts import KnownParts, assemble, split
 from tradeexecutor.state.codec import kept_groups
 from tradeexecutor.state.codec.encoding import encode_repeated_objects_once
-from tradeexecutor.state.codec.packed_entries import Packed, pack_entries
+from tradeexecutor.state.codec.kept_groups import KeptGroups
+from tradeexecutor.state.codec.packed_entries import Packed, pack_entries, print_packed
 from tradeexecutor.state.codec.packed_tables import PackedDict, PackedList, get_entries
 from tradeexecutor.state.errors import TradeExecutorError
 from tradeexecutor.state.other_data import OtherData
@@ -371,6 +372,70 @@ def test_a_table_with_packed_entries_is_used_like_a_list(name: str):
     table.replace_by_packed(dict(enumerate(packed)))
     assert count_packed(table) == 4
     assert LIST_USES[name](table) == LIST_USES[name](plain)
+
+
+def change_list(table: list[Any], choose: random.Random) -> None:
+    """Change a list in any way."""
+    place, new = choose.randrange(max(len(table), 1)), [choose.randrange(9)]
+    changes: list[Callable[[], object]] = [
+        lambda: table.append(new),
+        lambda: table.extend([new, new]),
+        lambda: table.insert(place, new),
+        lambda: table.reverse(),
+        lambda: table.sort(),
+        lambda: table.__iadd__([new]),
+        lambda: table.__setitem__(slice(place, place + 2), [new]),
+        lambda: table.__delitem__(slice(place, place + 2)),
+    ]
+    if table:
+        changes += [
+            lambda: table.pop(place),
+            lambda: table.pop(),
+            lambda: table.remove(table[place]),
+            lambda: table.__setitem__(place, new),
+            lambda: table[place].append(1),
+            lambda: choose.shuffle(table),
+        ]
+    if len(table) > 30:
+        changes = [table.clear, lambda: table.__delitem__(slice(5, None))]
+    choose.choice(changes)()
+
+
+def change_dict(table: dict[int, Any], choose: random.Random) -> None:
+    """Change a dictionary in any way."""
+    key, new = choose.randrange(30), [choose.randrange(9)]
+    changes: list[Callable[[], object]] = [
+        lambda: table.__setitem__(key, new),
+        lambda: table.setdefault(key, new),
+        lambda: table.update({key: new, key + 1: new}),
+        lambda: table.__ior__({key: new}),
+        lambda: table.pop(key, None),
+        lambda: table.popitem() if table else None,
+        lambda: table.get(key, [0]).append(1),
+        lambda: table.clear() if key == 7 else None,
+    ]
+    choose.choice(changes)()
+
+
+@pytest.mark.parametrize("make", [PackedList, PackedDict])
+@pytest.mark.parametrize("steps", [400, pytest.param(20_000, marks=pytest.mark.slow)])
+def test_after_any_change_of_a_table_its_texts_are_those_from_scratch(
+    steps: int, make: Callable[[], PackedList[Any] | PackedDict[int, Any]]
+):
+    table, kept, choose = make(), KeptGroups(), random.Random(steps)
+    packed = 0
+    for number in range(steps):
+        for _ in range(choose.randrange(4)):
+            if isinstance(table, PackedList):
+                change_list(table, choose)
+            else:
+                change_dict(table, choose)
+        expected = orjson.dumps(table.peek(), option=orjson.OPT_NON_STR_KEYS)
+        assert orjson.dumps(kept.encode(table, list), default=print_packed) == expected, number
+        packed += kept.pack(table, 4)
+        if number % 60 == 59:  # what was read is not packed again
+            table, kept = make(), KeptGroups()
+    assert packed > steps / 20
 
 
 def test_a_list_that_somebody_walks_through_is_not_packed_again():

@@ -14,15 +14,16 @@ import contextlib
 import dataclasses
 import threading
 import types
+import weakref
 from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 import orjson
 
 from tradeexecutor.state.codec.entry_group import EntryGroup, compute_all, count_same, encode_group, join_lists
 from tradeexecutor.state.codec.fingerprint import Fingerprint, SharedObjects, take_fingerprint
 from tradeexecutor.state.codec.packed_entries import pack_entries
-from tradeexecutor.state.codec.packed_tables import PackedDict, PackedList, get_entries
+from tradeexecutor.state.codec.packed_tables import PackedDict, PackedList, get_end, get_entries
 
 __all__ = [
     "GROUP_SIZE",
@@ -130,6 +131,8 @@ class KeptGroups:
         self._keys: list[Any] = []
         self._entries: list[Any] = []
         self._groups: list[EntryGroup] = []
+        #: That table and the number of its changes if it counts them.
+        self._followed: tuple[Callable[[], Any], int] | None = None
         self._shared = SharedObjects()
         #: Name -> number of entries at the beginning of the table that were added up, and their sum.
         self._sums: dict[Any, tuple[int, Any]] = {}
@@ -355,6 +358,7 @@ class KeptGroups:
             return False
         end = place + len(packed)
         table.replace_by_packed(dict(zip(group.keys or range(place, end), packed, strict=True)))
+        self._followed = weakref.ref(table), table.changes
         self._entries[place:end] = packed
         group.pack(packed)
         self._reusable = min(self._reusable, place)
@@ -372,16 +376,41 @@ class KeptGroups:
             self._groups, self._shared = [], SharedObjects()
             if isinstance(table, (PackedDict, PackedList)):
                 table.unpack()  # the texts of packed entries are those of before
-        keys, entries = ([*table] if isinstance(table, dict) else []), [*get_entries(table)]
-        found = self._match(keys, entries)
+        same, keys, entries = self._follow(table), self._keys, self._entries
+        if same is None:
+            keys, entries = ([*table] if isinstance(table, dict) else []), [*get_entries(table)]
+            same = self._count_same(keys, entries)
+        found = self._match(keys, entries, same)
         self._keys, self._entries, self._groups = keys, entries, found
+        counts_changes = isinstance(table, (PackedDict, PackedList))
+        self._followed = (weakref.ref(table), table.changes) if counts_changes else None
         if block.depth:
             block.found = table, len(table), found
         return found
 
-    def _match(self, keys: list[Any], entries: list[Any]) -> list[EntryGroup]:
+    def _follow(self, table: Table) -> int | None:
+        """Add the new entries of a table that says what is new, and return the number of those before; or None."""
+        if self._followed is None or self._followed[0]() is not table:
+            return None
+        followed = cast(PackedDict[Any, Any] | PackedList[Any], table)
+        same = len(self._entries)
+        if followed.changes != self._followed[1] or len(followed) < same:
+            return None
+        if len(followed) > same:
+            keys, entries = get_end(followed, same)
+            self._keys += keys
+            self._entries += entries
+        return same
+
+    def _count_same(self, keys: list[Any], entries: list[Any]) -> int:
+        """Return the number of entries at the beginning that are those of the last search."""
+        same = count_same(self._entries, entries)
+        return min(same, count_same(self._keys, keys)) if keys else same
+
+    def _match(self, keys: list[Any], entries: list[Any], same: int) -> list[EntryGroup]:
+        """Return the groups of a table, of which so many entries at the beginning are those of the last search."""
         self._new = 0
-        known = self._sort_groups(keys, entries)
+        known = self._sort_groups(keys, same)
         self._sums = {name: kept for name, kept in self._sums.items() if kept[0] <= known.unchanged}
         self._reusable = min(self._reusable, known.unchanged)
         found: list[EntryGroup] = []
@@ -402,11 +431,9 @@ class KeptGroups:
             found.append(self._keep(group))
         return self._merge_complete(found + self._gather(single))
 
-    def _sort_groups(self, keys: list[Any], entries: list[Any]) -> "_Known":
+    def _sort_groups(self, keys: list[Any], same: int) -> "_Known":
         """Search for changes in the groups of the last search."""
-        same = count_same(self._entries, entries)
         if keys:
-            same = min(same, count_same(self._keys, keys))
             self._has_plain_keys = {int}.issuperset(map(type, keys[same if self._has_plain_keys else 0 :]))
         known = _Known()
         place = 0

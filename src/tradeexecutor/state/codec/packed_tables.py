@@ -1,14 +1,18 @@
 """Dictionaries and lists whose entries may be packed, see `packed_entries`. Reading an entry unpacks it for good.
 
+They also count their changes, so that a save needs not compare a long table entry by entry. Entries that are added at
+the end are no change.
+
 Functions that are called with the class (``dict.values(table)``) return what is stored.
 """
 
-from collections.abc import Callable, Collection, ItemsView, Iterable, Iterator, Mapping, ValuesView
-from typing import Any, SupportsIndex, TypeVar, cast
+from collections.abc import Callable, Collection, ItemsView, Iterable, Iterator, Mapping, Reversible, ValuesView
+from itertools import islice
+from typing import Any, Self, SupportsIndex, TypeVar, cast
 
 from tradeexecutor.state.codec.packed_entries import Packed, unpacking
 
-__all__ = ["PackedDict", "PackedList", "get_entries", "get_items", "open_all"]
+__all__ = ["PackedDict", "PackedList", "get_end", "get_entries", "get_items", "open_all"]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -22,9 +26,10 @@ _MOST_READS = 64
 #: The methods of `dict` and `list` that return what is stored.
 _get_item: Callable[[Any, Any], Any] = dict.__getitem__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 _set_item: Callable[[Any, Any, Any], None] = dict.__setitem__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-_values: Callable[[Any], Iterable[Any]] = dict.values  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+_values: Callable[[Any], Reversible[Any]] = dict.values  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 _items: Callable[[Any], Iterable[tuple[Any, Any]]] = dict.items  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 _iterate: Callable[[Any], Iterable[Any]] = list.__iter__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+_iterate_back: Callable[[Any], Iterable[Any]] = list.__reversed__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
 
 def get_entries(table: dict[Any, Any] | list[Any]) -> Iterable[Any]:
@@ -37,6 +42,14 @@ def get_items(table: dict[K, Any]) -> Iterable[tuple[K, Any]]:
     return _items(table)
 
 
+def get_end(table: "PackedDict[Any, Any] | PackedList[Any]", start: int) -> tuple[list[Any], list[Any]]:
+    """Return the keys and the entries from a place on, as they are; a list has no keys."""
+    count = len(table) - start
+    entries = [*islice(_iterate_back(table) if isinstance(table, PackedList) else reversed(_values(table)), count)]
+    keys = [] if isinstance(table, PackedList) else [*islice(reversed(table), count)]
+    return keys[::-1], entries[::-1]
+
+
 def open_all(table: Any) -> Any:
     """Return a table, or a copy in which the packed entries are new objects; they stay packed in the table."""
     if isinstance(table, (PackedDict, PackedList)):
@@ -47,6 +60,8 @@ def open_all(table: Any) -> Any:
 class PackedDict(dict[K, V]):
     """A dictionary whose entries may be packed."""
 
+    #: Number of changes of entries that are not new ones at the end.
+    changes: int = 0
     #: Keys of entries that were read after they had been packed; None before the first one.
     _read_keys: set[Any] | None = None
 
@@ -65,6 +80,7 @@ class PackedDict(dict[K, V]):
 
     def replace_by_packed(self, entries: Mapping[K, Packed]) -> None:
         """Replace entries by what `pack_entries` has returned for them."""
+        self.changes += 1
         for key, entry in entries.items():
             _set_item(self, key, entry)
 
@@ -73,13 +89,37 @@ class PackedDict(dict[K, V]):
             entry = _get_item(self, key)
             if type(entry) is Packed:
                 entry = entry.open()
+                self.changes += 1
                 _set_item(self, key, entry)
                 if self._read_keys is None:
                     self._read_keys = set()
                 self._read_keys.add(key)
         return entry
 
-    # --- The methods of `dict` that return entries
+    # --- The methods of `dict` that change or return entries
+
+    def __setitem__(self, key: K, value: V) -> None:
+        self.changes += key in self
+        super().__setitem__(key, value)
+
+    def __delitem__(self, key: K) -> None:
+        self.changes += 1
+        super().__delitem__(key)
+
+    def clear(self) -> None:
+        """Remove all entries, see `dict.clear`."""
+        self.changes += 1
+        super().clear()
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        """Add or replace entries, see `dict.update`."""
+        new: dict[Any, Any] = dict(*args, **kwargs)
+        for key, value in new.items():
+            self[key] = value
+
+    def __ior__(self, other: Any) -> Self:
+        self.update(other)
+        return self
 
     def __getitem__(self, key: K) -> V:
         entry = _get_item(self, key)
@@ -105,6 +145,7 @@ class PackedDict(dict[K, V]):
     def pop(self, key: Any, default: Any = _MISSING) -> Any:
         """Remove an entry, see `dict.pop`."""
         self.get(key)
+        self.changes += 1
         return super().pop(key) if default is _MISSING else super().pop(key, default)
 
     def popitem(self) -> tuple[K, V]:
@@ -112,6 +153,7 @@ class PackedDict(dict[K, V]):
         for key in reversed(self):
             self.get(key)
             break
+        self.changes += 1
         return super().popitem()
 
     def setdefault(self, key: Any, default: Any = None) -> Any:
@@ -163,6 +205,8 @@ class _Items(ItemsView[Any, Any]):
 class PackedList(list[V]):
     """A list whose entries may be packed, and to which entries are added."""
 
+    #: Number of changes of entries that are not new ones at the end.
+    changes: int = 0
     #: Number of packed entries that were read.
     _reads: int = 0
 
@@ -197,7 +241,34 @@ class PackedList(list[V]):
                 self._reads += 1
         return entry
 
-    # --- The methods of `list` that return entries or look at them
+    # --- The methods of `list` that change entries, return them or look at them
+
+    def __setitem__(self, place: Any, value: Any) -> None:
+        self.changes += 1
+        super().__setitem__(place, value)
+
+    def __delitem__(self, place: Any) -> None:
+        self.changes += 1
+        super().__delitem__(place)
+
+    def insert(self, place: SupportsIndex, value: V) -> None:
+        """Insert an entry, see `list.insert`."""
+        self.changes += 1
+        super().insert(place, value)
+
+    def clear(self) -> None:
+        """Remove all entries, see `list.clear`."""
+        self.changes += 1
+        super().clear()
+
+    def reverse(self) -> None:
+        """Reverse the entries, see `list.reverse`."""
+        self.changes += 1
+        super().reverse()
+
+    def __imul__(self, count: SupportsIndex) -> Self:
+        self.changes += 1
+        return super().__imul__(count)
 
     def __getitem__(self, place: Any) -> Any:
         if isinstance(place, slice):
@@ -228,6 +299,7 @@ class PackedList(list[V]):
         """Remove an entry, see `list.pop`."""
         if self:
             self._read(place)
+        self.changes += 1
         return super().pop(place)
 
     def remove(self, value: Any) -> None:

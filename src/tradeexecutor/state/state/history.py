@@ -17,8 +17,8 @@ _ENTRIES_AT_ONCE = 64
 
 
 def prepare_packing(state: State) -> None:
-    """Let the tables of the history be packed later; nothing is packed yet."""
-    portfolio, stats, other = state.portfolio, state.stats, state.other_data
+    """Let the tables of the history be packed later, and count their changes; nothing is packed yet."""
+    portfolio, stats, other, uptime = state.portfolio, state.stats, state.other_data, state.uptime
     if not isinstance(portfolio.closed_positions, PackedPositions):
         portfolio.closed_positions = PackedPositions(portfolio.closed_positions)
     if not isinstance(stats.portfolio, PackedList):
@@ -27,6 +27,8 @@ def prepare_packing(state: State) -> None:
         stats.positions = PackedTable(list, stats.positions)
     if other is not None and not isinstance(other.data, PackedTable):
         other.data = PackedTable(dict, other.data)
+    if not isinstance(uptime.cycles_completed_at, PackedTable):
+        uptime.cycles_completed_at = PackedTable(None, uptime.cycles_completed_at)
 
 
 def pack_history(state: State) -> int:
