@@ -8,6 +8,7 @@ import pickle
 import random
 import threading
 import tracemalloc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -174,6 +175,8 @@ HOLD: dict[str, Callable[[Any], Any]] = {
     "iterator": lambda position: iter(position.trades.values()),
     "closure": lambda position: lambda: position,
     "container of it": lambda position: {"my": [position]},
+    "weak reference": weakref.ref,
+    "weak reference to a trade": lambda position: weakref.WeakValueDictionary(position.trades),
 }
 
 
@@ -310,7 +313,9 @@ USES: dict[str, Callable[[Any], Any]] = {
     "del": lambda table: (table.__delitem__(2), table),
     "clear": lambda table: (table.clear(), table),
     "eq": lambda table: (table == {1: [1], 2: [2], 3: [3], 4: [4]}, table != {}, table == table, table == 3),
+    "ne": lambda table: (table != {1: [1], 2: [2], 3: [3], 4: [4]}, {1: [1], 2: [2], 3: [3], 4: [4]} != table),  # noqa: SIM300
     "repr": lambda table: repr(table),
+    "repr of views": lambda table: (repr(table.values()), repr(table.items())),
     "copy.copy": lambda table: dict(copy.copy(table)),
     "pickle": lambda table: dict(pickle.loads(pickle.dumps(table))),
     "sorted": lambda table: sorted(table.items()),
@@ -353,6 +358,7 @@ LIST_USES: dict[str, Callable[[Any], Any]] = {
     "del": lambda table: (table.__delitem__(1), table.__delitem__(slice(0, 2)), table),
     "clear": lambda table: (table.clear(), table),
     "eq": lambda table: (table == [[1], [2], [3], [4]], table != [], table == table, table == 3, table < [[2]]),
+    "ne": lambda table: (table != [[1], [2], [3], [4]], [[1], [2], [3], [4]] != table),  # noqa: SIM300
     "compare": lambda table: (table <= [[1]], table > [[1]], table >= [[9]]),
     "repr": lambda table: repr(table),
     "pickle": lambda table: (pickle.loads(pickle.dumps(table)), copy.deepcopy(table), list(copy.copy(table))),
@@ -436,6 +442,69 @@ def test_after_any_change_of_a_table_its_texts_are_those_from_scratch(
         if number % 60 == 59:  # what was read is not packed again
             table, kept = make(), KeptGroups()
     assert packed > steps / 20
+
+
+TABLES: dict[str, Callable[[State], Any]] = {
+    "positions": lambda state: state.portfolio.closed_positions,
+    "samples": lambda state: state.stats.portfolio,
+    "samples of positions": lambda state: state.stats.positions,
+    "variables": lambda state: get_data(state).data,
+}
+
+
+def make_long_history() -> State:
+    state = make_history()
+    state.stats.portfolio += [PortfolioStatistics(NOW + number * DAY, 1.0) for number in range(8)]
+    return state
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_shallow_copy_contains_the_same_objects_and_has_the_type_as_before(name: str):
+    state, plain = make_long_history(), State.read_json_blob(make_long_history().to_json_bytes())
+    Saves(state).pack()
+    table = TABLES[name](state)
+    assert count_packed(table)
+    for make in (copy.copy, lambda table: table.copy(), lambda table: table | {} if isinstance(table, dict) else []):
+        copied, expected = make(table), make(TABLES[name](plain))
+        assert type(copied) is type(expected)
+        places = expected if isinstance(expected, dict) else range(len(expected))
+        assert all(copied[place] is table[place] for place in places)
+    assert repr(table) == repr(TABLES[name](plain))
+
+
+def test_entries_with_an_object_in_common_are_not_packed():
+    state = make_history()
+    data = get_data(state).data
+    data[4]["shared"] = data[5]["shared"] = ["in both"]
+    saves = Saves(state)
+    saves.pack()
+    assert type([*get_entries(data)][-8]) is Packed
+    data[4]["shared"].append("changed")
+    assert data[5]["shared"] == ["in both", "changed"]
+    assert saves.save() == print_from_scratch(state)
+
+
+def test_a_position_that_was_reopened_since_the_save_is_not_packed_into_the_table_of_closed_ones():
+    state = make_history()
+    for _ in range(3):
+        Saves(state).save()
+    closed = state.portfolio.closed_positions
+    key = [*closed][8]
+    state.portfolio.open_positions[key] = closed.pop(key)
+    assert pack_history(state)
+    assert key not in closed
+    assert isinstance(print_from_scratch(state), bytes)
+
+
+def test_samples_that_have_moved_since_the_save_are_not_packed_where_they_were():
+    state = make_history()
+    state.stats.portfolio += [PortfolioStatistics(NOW - number * DAY, 1.0) for number in range(8)]
+    for _ in range(3):
+        Saves(state).save()
+    state.stats.portfolio.reverse()
+    text = print_from_scratch(state)
+    assert pack_history(state)
+    assert print_from_scratch(state) == text
 
 
 def test_a_list_that_somebody_walks_through_is_not_packed_again():

@@ -350,15 +350,17 @@ class KeptGroups:
         holders = group.fingerprint, group.entries
         # Besides them, only the table and the list of its entries at the last search refer to an entry.
         packed = None
-        if len(texts) == len(group.entries):
+        end = place + len(group.entries)
+        places = group.keys or range(place, end)
+        if len(texts) == len(group.entries) and table.has_at(places, group.entries):  # it may have changed since then
             packed = pack_entries(group.entries, texts, encode_item, holders, known=2)
         if packed is None:
             group.tries += 1
             group.next_packing = self._packings + (1 << group.tries)
             return False
-        end = place + len(packed)
-        table.replace_by_packed(dict(zip(group.keys or range(place, end), packed, strict=True)))
-        self._followed = weakref.ref(table), table.changes
+        is_followed = self._followed is not None and self._followed[1] == table.changes
+        table.replace_by_packed(dict(zip(places, packed, strict=True)))
+        self._followed = (weakref.ref(table), table.changes) if is_followed else None
         self._entries[place:end] = packed
         group.pack(packed)
         self._reusable = min(self._reusable, place)

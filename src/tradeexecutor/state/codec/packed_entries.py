@@ -7,7 +7,8 @@ one back when it is read. A reader sees no difference:
 
 - An entry is packed only if nothing else has a reference to it or to anything inside it, so no change of it can be
   missed. This is what the garbage collector does to find a cycle that nobody can reach: the references from inside are
-  subtracted from the number of references that Python counts.
+  subtracted from the number of references that Python counts. Weak references from outside count as well.
+- An entry is packed only if it has no object in common with another one, which would become two objects.
 - An entry is packed only if what is unpacked has the very same JSON text.
 - Pairs and assets, which are in many places of the tree, are not packed: the entry keeps references to them. When one
   of them changes, all entries of the table are unpacked.
@@ -46,7 +47,6 @@ _NOT_INSIDE = (
     types.BuiltinFunctionType,
     types.MethodDescriptorType,
     types.ModuleType,
-    weakref.ref,
 )
 
 #: Objects of which there is only one.
@@ -168,30 +168,64 @@ def pack_entries(
 
 def _are_free(entries: list[Any], holders: Collection[Any], known: int) -> bool:
     """Return whether nothing but `holders`, and `known` references to each entry, refers to what is inside."""
-    probe = object()  # only this variable refers to it, so it shows how many references this function makes
-    inside: dict[int, Any] = {id(probe): probe} | {id(entry): entry for entry in entries}
-    references = {id(probe): 1} | {id(entry): known for entry in entries}
-    own = set(map(id, holders))
-    waiting = [*entries, *holders]
-    while waiting and len(inside) <= _MOST_INSIDE:
-        waiting += _count_references(waiting.pop(), inside, references, own)
-    counts = {number: sys.getrefcount(inside[number]) for number in inside}
-    made_here = counts[id(probe)] - references[id(probe)]
-    return not waiting and all(counts[number] == count + made_here for number, count in references.items())
+    search = _References(entries, holders, known)
+    for place in range(len(entries)):  # a variable for the entry would be one more reference
+        search.follow(place, entries[place : place + 1])
+    search.follow(len(entries), [*holders])
+    return search.are_all_known()
 
 
-def _count_references(holder: Any, inside: dict[int, Any], references: dict[int, int], own: set[int]) -> list[Any]:
-    """Count the references of an object to what is inside, and return those objects that were not known yet."""
-    new: list[Any] = []
-    for item in gc.get_referents(holder):
-        number = id(item)
-        if number in own or number in _SINGLETONS or isinstance(item, _NOT_INSIDE) or is_repeated(item):
-            continue
-        references[number] = references.get(number, 0) + 1
-        if number not in inside:
-            inside[number] = item
-            new.append(item)
-    return new
+class _References:
+    """A count of the references to what is inside some entries."""
+
+    def __init__(self, entries: list[Any], holders: Collection[Any], known: int) -> None:
+        probe = object()
+        #: id() -> object inside; only this refers to the first one, which shows how many references are made here.
+        self._inside: dict[int, Any] = {id(probe): probe} | {id(entry): entry for entry in entries}
+        self._probe = id(probe)
+        #: id() -> number of references that were found.
+        self._found = {self._probe: 0} | {id(entry): known for entry in entries}
+        #: id() -> place of the entry that it is inside of.
+        self._places = {id(entry): place for place, entry in enumerate(entries)}
+        self._holders = set(map(id, holders))
+        self._number_of_entries = len(entries)
+        self._weak: set[int] = set()
+        self._is_refused = False
+
+    def follow(self, place: int, waiting: list[Any]) -> None:
+        """Count the references of the entry at a place, or of the holders, and of all that is inside."""
+        while waiting and not self._is_refused:
+            waiting += self._count(waiting.pop(), place)
+            self._is_refused |= len(self._inside) > _MOST_INSIDE
+
+    def _count(self, holder: Any, place: int) -> list[Any]:
+        """Count the references of an object to what is inside, and return those objects that were not known yet."""
+        new: list[Any] = []
+        for item in gc.get_referents(holder):
+            number = id(item)
+            if isinstance(item, weakref.ref):
+                self._weak.add(number)
+                continue
+            if number in self._holders or number in _SINGLETONS or isinstance(item, _NOT_INSIDE) or is_repeated(item):
+                continue
+            self._found[number] = self._found.get(number, 0) + 1
+            if number not in self._inside:
+                self._inside[number] = item
+                self._places[number] = place
+                new.append(item)
+            elif self._places[number] != place < self._number_of_entries:
+                self._is_refused = True  # each entry would have an object of its own afterwards
+        return new
+
+    def are_all_known(self) -> bool:
+        """Return whether nothing else refers to what is inside, and no two entries to the same object."""
+        counts = {number: sys.getrefcount(self._inside[number]) for number in self._inside}
+        made_here = counts[self._probe]
+        return (
+            not self._is_refused
+            and all(counts[number] == count + made_here for number, count in self._found.items())
+            and all(self._weak.issuperset(map(id, weakref.getweakrefs(item))) for item in self._inside.values())
+        )
 
 
 def print_packed(value: object) -> orjson.Fragment:

@@ -78,6 +78,11 @@ class PackedDict(dict[K, V]):
         for key in self:
             self.get(key)
 
+    def has_at(self, keys: Iterable[Any], entries: Iterable[Any]) -> bool:
+        """Return whether these very entries are under these keys."""
+        stored = dict(get_items(self))
+        return all(stored.get(key) is entry for key, entry in zip(keys, entries, strict=True))
+
     def replace_by_packed(self, entries: Mapping[K, Packed]) -> None:
         """Replace entries by what `pack_entries` has returned for them."""
         self.changes += 1
@@ -169,13 +174,16 @@ class PackedDict(dict[K, V]):
         return dict(self)
 
     def __or__(self, other: Any) -> Any:
-        return dict(self) | other
+        return self.copy() | other
 
     def __ror__(self, other: Any) -> Any:
-        return other | dict(self)
+        return other | self.copy()
 
     def __eq__(self, other: object) -> bool:
         return self.peek() == open_all(other)
+
+    def __ne__(self, other: object) -> bool:
+        return self.peek() != open_all(other)
 
 
 class _Values(ValuesView[Any]):
@@ -189,6 +197,9 @@ class _Values(ValuesView[Any]):
     def __reversed__(self) -> Iterator[Any]:
         return map(self._table.__getitem__, reversed(self._table))
 
+    def __repr__(self) -> str:
+        return repr(self._table.peek().values())
+
 
 class _Items(ItemsView[Any, Any]):
     def __init__(self, table: PackedDict[Any, Any]) -> None:
@@ -200,6 +211,9 @@ class _Items(ItemsView[Any, Any]):
 
     def __reversed__(self) -> Iterator[tuple[Any, Any]]:
         return ((key, self._table[key]) for key in reversed(self._table))
+
+    def __repr__(self) -> str:
+        return repr(self._table.peek().items())
 
 
 class PackedList(list[V]):
@@ -222,6 +236,11 @@ class PackedList(list[V]):
         """Unpack all entries for good."""
         for place in range(len(self)):
             self._read(place)
+
+    def has_at(self, places: Iterable[int], entries: Iterable[Any]) -> bool:
+        """Return whether these very entries are at these places."""
+        stored = dict(enumerate(get_entries(self)))
+        return all(stored.get(place) is entry for place, entry in zip(places, entries, strict=True))
 
     def replace_by_packed(self, entries: Mapping[int, Packed]) -> None:
         """Replace the entries at some places by what `pack_entries` has returned for them."""
@@ -328,6 +347,9 @@ class PackedList(list[V]):
     def __eq__(self, other: object) -> bool:
         return self.peek() == open_all(other)
 
+    def __ne__(self, other: object) -> bool:
+        return self.peek() != open_all(other)
+
     def __lt__(self, other: Any) -> bool:
         return self.peek() < open_all(other)
 
@@ -342,6 +364,9 @@ class PackedList(list[V]):
 
     def __repr__(self) -> str:
         return repr(self.peek())
+
+    def __copy__(self) -> list[V]:
+        return self.copy()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return list, (self.peek(),)
