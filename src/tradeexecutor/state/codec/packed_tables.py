@@ -3,7 +3,8 @@
 They also count their changes, so that a save needs not compare a long table entry by entry. Entries that are added at
 the end are no change.
 
-Functions that are called with the class (``dict.values(table)``) return what is stored.
+Functions that are called with the class (``dict.values(table)``) return what is stored. So do encoders that read the
+memory of a dictionary or list themselves (`orjson`, `msgspec`), and refuse it; give them ``table.copy()``.
 """
 
 from collections.abc import Callable, Collection, ItemsView, Iterable, Iterator, Mapping, Reversible, ValuesView
