@@ -248,8 +248,9 @@ def test_a_password_that_is_not_encoded_is_not_shown_either(form: str, password:
         shown = show(DatabaseAddress.parse(form.format(password)))
     except InvalidValue as error:
         shown = str(error)
+    always_shown = form + show(DatabaseAddress.parse(form.format("Q0Z")))
     for piece in re.split("[@:/?#%&=+ '\"\\\\;!]", password):
-        assert len(piece) < 5 or piece in form or piece not in shown
+        assert len(piece) < 5 or piece in always_shown or piece not in shown
 
 
 @pytest.mark.parametrize(
