@@ -18,7 +18,7 @@ import pytest
 from tests.kit.edits import edit, make_closed_state, walk
 from tests.kit.trader import DAY, WETH_USDC, Trader
 from tradeexecutor.database.parts import KnownParts, assemble, split
-from tradeexecutor.state.codec import kept_groups
+from tradeexecutor.state.codec import kept_groups, kept_lists
 from tradeexecutor.state.codec.encoding import encode_repeated_objects_once
 from tradeexecutor.state.codec.kept_groups import KeptGroups
 from tradeexecutor.state.codec.packed_entries import Packed, pack_entries, print_packed
@@ -505,6 +505,33 @@ def test_samples_that_have_moved_since_the_save_are_not_packed_where_they_were()
     text = print_from_scratch(state)
     assert pack_history(state)
     assert print_from_scratch(state) == text
+
+
+def test_a_change_between_a_save_and_packing_is_in_the_next_save():
+    state = make_history()
+    state.stats.portfolio += [PortfolioStatistics(NOW + number * DAY, 1.0) for number in range(20)]
+    saves = Saves(state)
+    for _ in range(3):
+        saves.save()
+    state.stats.portfolio[-1] = PortfolioStatistics(NOW, 777.0)
+    closed = state.portfolio.closed_positions
+    key = [*closed][-1]
+    closed[key] = copy.deepcopy(closed[key])
+    closed[key].notes = "changed"
+    assert pack_history(state)
+    assert saves.save() == print_from_scratch(state)
+
+
+def test_a_list_that_has_grown_while_others_were_packed_is_saved(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(kept_lists, "LONG_LIST", 4)
+    state = make_history()
+    saves = Saves(state)
+    samples = state.stats.positions
+    for number in range(5):
+        samples[[*samples][3]] += [PositionStatistics(NOW + number * DAY, NOW, 0.5, 2.0, 0.7, 3.0) for _ in range(6)]
+        saves.save()
+    assert pack_history(state)
+    assert saves.save() == print_from_scratch(state)
 
 
 def test_a_list_that_somebody_walks_through_is_not_packed_again():

@@ -358,7 +358,7 @@ class KeptGroups:
             group.tries += 1
             group.next_packing = self._packings + (1 << group.tries)
             return False
-        is_followed = self._followed is not None and self._followed[1] == table.changes
+        is_followed = self._is_followed(table)  # a change since the search is still to be found
         table.replace_by_packed(dict(zip(places, packed, strict=True)))
         self._followed = (weakref.ref(table), table.changes) if is_followed else None
         self._entries[place:end] = packed
@@ -392,17 +392,17 @@ class KeptGroups:
 
     def _follow(self, table: Table) -> int | None:
         """Add the new entries of a table that says what is new, and return the number of those before; or None."""
-        if self._followed is None or self._followed[0]() is not table:
-            return None
-        followed = cast(PackedDict[Any, Any] | PackedList[Any], table)
         same = len(self._entries)
-        if followed.changes != self._followed[1] or len(followed) < same:
+        if not self._is_followed(table) or len(table) < same:
             return None
-        if len(followed) > same:
-            keys, entries = get_end(followed, same)
-            self._keys += keys
-            self._entries += entries
+        keys, entries = get_end(cast(Any, table), same)
+        self._keys += keys
+        self._entries += entries
         return same
+
+    def _is_followed(self, table: Any) -> bool:
+        """Return whether a table is the one of the last search, and has counted no change since then."""
+        return self._followed is not None and self._followed[0]() is table and self._followed[1] == table.changes
 
     def _count_same(self, keys: list[Any], entries: list[Any]) -> int:
         """Return the number of entries at the beginning that are those of the last search."""
