@@ -286,9 +286,17 @@ class PackedList(list[V]):
         self.changes += 1
         super().reverse()
 
+    def extend(self, entries: Iterable[V]) -> None:
+        """Add entries, see `list.extend`."""
+        super().extend([*entries])  # of a packed list, too, which `list` would copy as it is
+
+    def __iadd__(self, entries: Iterable[V]) -> Self:
+        self.extend(entries)
+        return self
+
     def __imul__(self, count: SupportsIndex) -> Self:
-        self.changes += 1
-        return super().__imul__(count)
+        self[:] = self * count
+        return self
 
     def __getitem__(self, place: Any) -> Any:
         if isinstance(place, slice):
