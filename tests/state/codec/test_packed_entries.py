@@ -20,6 +20,7 @@ from tests.kit.trader import DAY, WETH_USDC, Trader
 from tradeexecutor.database.parts import KnownParts, assemble, split
 from tradeexecutor.state.codec import kept_groups, kept_lists
 from tradeexecutor.state.codec.encoding import encode_repeated_objects_once
+from tradeexecutor.state.codec.fingerprint import take_fingerprint
 from tradeexecutor.state.codec.kept_groups import KeptGroups
 from tradeexecutor.state.codec.packed_entries import Packed, pack_entries, print_packed
 from tradeexecutor.state.codec.packed_tables import PackedDict, PackedList, get_entries
@@ -556,3 +557,22 @@ def test_a_list_that_somebody_walks_through_is_not_packed_again():
 def test_an_entry_with_another_text_than_the_kept_one_is_not_packed():
     table: PackedDict[int, list[int]] = PackedDict({1: [1]})
     assert pack_entries([*get_entries(table)], [b"[2]"], list, (), known=2) is None
+
+
+def test_only_values_and_packed_entries_are_certain_not_to_change():
+    packed = pack_entries([[1]], [b"[1]"], list, (), known=1)
+    assert packed is not None
+    for entries, is_constant in (
+        ([NOW, 1, "x", None], True),
+        ([*packed], True),
+        ([*packed, [1]], False),
+        ([[]], False),
+        ([{}], False),
+        ([()], False),
+        ([{1}], False),
+        ([PortfolioStatistics(NOW, 1.0)], False),
+        ([PackedDict()], False),
+    ):
+        fingerprint = take_fingerprint(entries)
+        assert fingerprint is not None
+        assert fingerprint.is_constant is is_constant, entries

@@ -102,9 +102,14 @@ class Fingerprint:
     ----------
     shared
         Objects that are in many places of the tree, such as pairs. They are not part of the fingerprint.
+    is_constant
+        Whether there is nothing inside the object that could change: it is a list of values, or of packed entries.
     """
 
-    __slots__ = ("_contained", "_empty", "_held", "_keyed", "_keys", "_owners", "_slots", "_tables", "_views", "shared")
+    __slots__ = (
+        *("_contained", "_empty", "_held", "_keyed", "_keys", "_owners", "_slots", "_tables", "_views"),
+        *("is_constant", "shared"),
+    )
 
     def __init__(self, value: Any, *, is_shared: bool = False) -> None:
         parts = _Parts()
@@ -123,6 +128,8 @@ class Fingerprint:
         self._keyed = tuple(parts.keyed)
         self._keys = [*map(list, parts.keyed)]
         self.shared = tuple(parts.shared.values())
+        is_flat = len(parts.owners) == 2 and parts.owners[0] is value and type(value) is list
+        self.is_constant = is_flat and not (parts.records or parts.empty or parts.tables or parts.keyed)
 
     @property
     def size(self) -> int:

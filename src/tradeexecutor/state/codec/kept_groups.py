@@ -443,7 +443,7 @@ class KeptGroups:
             start, place = place, place + len(group.entries)
             if group.fingerprint is None:
                 continue
-            if not group.fingerprint.is_unchanged():
+            if not group.fingerprint.is_constant and not group.fingerprint.is_unchanged():
                 known.changed.update(map(id, group.entries))
             elif place <= same:
                 known.resting[start] = group
