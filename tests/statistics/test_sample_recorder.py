@@ -12,9 +12,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.kit.markets import make_candles, random_walk
+from tests.kit.trader import DAY, T0, WETH_USDC, Trader, new_state
 from tradeexecutor.backtest.backtest_runner import run_backtest_inline
 from tradeexecutor.backtest.universe import create_universe
 from tradeexecutor.state.errors import TradeExecutorError
+from tradeexecutor.state.execution_mode import ExecutionMode
 from tradeexecutor.state.position import TradingPosition
 from tradeexecutor.state.statistics import PortfolioStatistics
 from tradeexecutor.state.trade import TradeExecution
@@ -93,6 +95,11 @@ def _close_by_hand(input: StrategyInput, position: TradingPosition) -> None:
         closed[made.position_id] = made
 
 
+def _exchange_by_hand(input: StrategyInput, position: TradingPosition) -> None:
+    _close_by_hand(input, position)
+    _prune(input, position)
+
+
 def _reopen_by_hand(input: StrategyInput, position: TradingPosition) -> None:
     portfolio = input.state.portfolio
     portfolio.open_positions[position.position_id] = portfolio.open_positions.pop(position.position_id)
@@ -139,6 +146,7 @@ EDITS: dict[str, Edit] = {
     "final figures removed": _forget_final_figures,
     "a closed position removed": _prune,
     "a closed position added": _close_by_hand,
+    "a closed position exchanged for another": _exchange_by_hand,
     "the order of the positions": _reopen_by_hand,
     "table of longs and shorts": _set_table,
     "frozen": _freeze,
@@ -231,3 +239,20 @@ def test_most_bars_are_only_noted(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(SampleRecorder, "_record", count)
     _run(4, {})
     assert 0 < len(slow) < BARS / 2
+
+
+def test_a_closed_position_that_takes_the_place_of_another_gets_its_final_figures_on_the_same_bar():
+    trader = Trader(new_state(10_000))
+    for _ in range(2):
+        position, _ = trader.buy(WETH_USDC, "1", 2000.0)
+        trader.sell(WETH_USDC, position.get_quantity(), 2000.0)
+    closed, finished = trader.state.portfolio.closed_positions, trader.state.stats.closed_positions
+    recorder = SampleRecorder(trader.state, ExecutionMode.backtesting)
+    for bar in range(4):
+        recorder.record(T0 + bar * DAY)
+    made = copy.deepcopy(closed[2])
+    made.position_id = 3
+    closed[3] = made
+    del closed[1]
+    recorder.record(T0 + 4 * DAY)
+    assert finished[3].calculated_at == T0 + 4 * DAY

@@ -14,9 +14,8 @@ A sum is the same while
 What a strategy may change otherwise, such as the price or the cash, is read for each sample. If one of these does not
 hold, `update_statistics` records the sample.
 
-A position that has closed gets its final figures. It leaves one of the tables above, or, if a strategy puts it into the
-table by hand, changes the number of closed positions; only one that takes the place of another within one bar gets them
-later, with the next change.
+A position that has closed gets its final figures: it is the last one in its table, also if a strategy puts it there by
+hand.
 
 While nobody reads the lists of samples, only times and prices are noted (:mod:`~.statistics.noted_samples`). From the
 first time on, each sample is added to the lists at once, because the reader may keep them.
@@ -56,6 +55,7 @@ class SampleRecorder:
         "_holdings",
         "_identifier",
         "_is_backtest",
+        "_last_closed",
         "_mode",
         "_noted",
         "_price",
@@ -73,6 +73,8 @@ class SampleRecorder:
         self._segment: Segment | None = None
         #: Number of the closed positions, and of those with final figures, at the beginning of that part.
         self._closed = self._finished = 0
+        #: Id of the last one.
+        self._last_closed: int | None = None
         #: Identifier, quantity and price of the only reserve, and its value in USD, whose calculation takes most time.
         self._identifier = ""
         self._quantity: Decimal | None = None
@@ -101,11 +103,12 @@ class SampleRecorder:
         # Runs on every bar, on which nearly always nothing but prices has changed: it is added to the present segment.
         state, segment = self._state, self._segment
         stats, portfolio = state.stats, state.portfolio
-        positions = portfolio.open_positions
+        positions, closed = portfolio.open_positions, portfolio.closed_positions
         if (
             segment is None
             or len(positions) != len(segment.holdings)
-            or len(portfolio.closed_positions) != self._closed
+            or len(closed) != self._closed
+            or (closed and next(reversed(closed)) != self._last_closed)
             or len(stats.closed_positions) != self._finished
             or stats.waiting is not self._noted
             or portfolio.frozen_positions
@@ -142,6 +145,7 @@ class SampleRecorder:
         ):
             record_newly_closed(ts, stats, portfolio)
         self._closed, self._finished = len(closed), len(stats.closed_positions)
+        self._last_closed = next(reversed(closed), None)
 
     def _find_holdings(self) -> tuple[SpotHolding, ...] | None:
         """Return the sums of all open positions; None if the prices do not determine the samples."""
